@@ -55,7 +55,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ group: ['*', '!./*'], message: 'The domain imports nothing.' }] },
+        { patterns: [{ regex: '^(?!\\./[a-z-]+\\.js$)', message: 'The domain imports nothing.' }] },
       ],
     },
   },

@@ -1,0 +1,66 @@
+import type { Address } from './address.js';
+
+/** What a member of the cluster does, as the cluster manager sees it. */
+export type Role = 'primary' | 'standby' | 'stopped' | 'unknown';
+
+/** How far a commit waits for this standby. `sync`: acknowledged commits are there. */
+export type SyncState = 'sync' | 'potential' | 'async' | 'unknown';
+
+export interface Member {
+  readonly name: string;
+  readonly role: Role;
+  readonly syncState: SyncState;
+  /** The cluster manager reaches the member and holds it for healthy (not to be fenced). */
+  readonly online: boolean;
+}
+
+/** Who is primary. "None", "two" and "not known" are three different findings. */
+export type PrimaryFinding =
+  | { readonly kind: 'one'; readonly name: string }
+  | { readonly kind: 'none'; readonly why: string }
+  | { readonly kind: 'several'; readonly names: readonly string[] };
+
+/** One look at the cluster manager. A look that fails is an error, never an empty topology. */
+export interface Topology {
+  readonly quorum: boolean;
+  readonly primary: PrimaryFinding;
+  readonly members: readonly Member[];
+}
+
+/** A member and where to reach it. */
+export interface Located {
+  readonly name: string;
+  readonly address: Address;
+}
+
+/**
+ * Who decides on the primary. Nothing of an implementation's own vocabulary shows here, because
+ * others follow: everything but `look` speaks of members by name.
+ */
+export interface ClusterManager {
+  /** The name this node has in the cluster manager. */
+  localName(signal: AbortSignal): Promise<string>;
+
+  /**
+   * One look at the cluster as this node sees it.
+   * @throws PgcmError `unavailable`, `timed-out`, `invalid-answer`
+   */
+  look(signal: AbortSignal): Promise<Topology>;
+
+  /** The address of a member, for clients. @throws PgcmError like look */
+  addressOf(member: string, signal: AbortSignal): Promise<Address>;
+
+  /** Asks for the primary to move to `member`; returns when the request is accepted, not when it is done. */
+  move(member: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Takes back the preference that `move` left, and nothing else; done also when there was none.
+   * @returns whether there was something to take back
+   */
+  cancelMove(signal: AbortSignal): Promise<boolean>;
+}
+
+/** The standby that has every acknowledged commit, if there is one that can be promoted now. */
+export function syncStandby(topology: Topology): Member | undefined {
+  return topology.members.find((m) => m.online && m.role === 'standby' && m.syncState === 'sync');
+}

@@ -1,0 +1,64 @@
+/**
+ * Every event name that pgcm logs, once. Those of pgsql-cluster-manager keep their names, so that a
+ * site's log filters go on working.
+ */
+export const events = {
+  configFileLoading: 'config_file.loading',
+  configFileLoaded: 'config_file.loaded',
+  configWarning: 'config.warning',
+
+  serverListen: 'server.listen',
+  serverInsecure: 'server.insecure',
+  serverRequest: 'server.request',
+  shutdownStart: 'shutdown.start',
+  shutdownEnd: 'shutdown.end',
+  serviceFailed: 'service.failed',
+  watchdogError: 'watchdog.error',
+
+  etcdError: 'etcd.error',
+  etcdConnected: 'etcd.connected',
+  etcdUpdate: 'etcd.update',
+  etcdLockAcquire: 'etcd.lock.acquire',
+  etcdLockAcquired: 'etcd.lock.acquired',
+  etcdLockRelease: 'etcd.lock.release',
+  etcdLockLost: 'etcd.lock.lost',
+
+  watchStart: 'watch.start',
+  watchEnd: 'watch.end',
+  pollStart: 'poll.start',
+  pollError: 'poll.error',
+  pollMissingEtcdValue: 'poll.missing_etcd_value',
+  staleRevision: 'stale_revision',
+  badValue: 'bad_value',
+
+  pacemakerError: 'pacemaker.error',
+  pacemakerRecovered: 'pacemaker.recovered',
+  nodeChange: 'node.change',
+  publishError: 'publish.error',
+  roleChange: 'postgres.role_change',
+
+  pgbouncerReload: 'pgbouncer.reload_configuration',
+  pgbouncerError: 'pgbouncer.error',
+  pgbouncerPaused: 'pgbouncer.paused',
+  pgbouncerResumed: 'pgbouncer.resumed',
+  pgbouncerPauseExpired: 'pgbouncer.pause_expired',
+  pgbouncerLeftoverPause: 'pgbouncer.leftover_pause',
+  routeApplied: 'route.applied',
+  routeRefused: 'route.refused',
+
+  clientConnecting: 'client.connecting',
+  clientsHealthCheck: 'clients.health_check',
+  clientsPause: 'clients.pgbouncer.pause',
+  clientsResume: 'clients.pgbouncer.resume',
+  clientsMigrate: 'clients.pacemaker.migrate',
+  clientsUnmigrate: 'clients.pacemaker.unmigrate',
+
+  stepStart: 'step.start',
+  stepEnd: 'step.end',
+  undoStart: 'undo.start',
+  undoEnd: 'undo.end',
+  failoverInterrupted: 'failover.interrupted',
+  failoverEnd: 'failover.end',
+} as const;
+
+export type EventName = (typeof events)[keyof typeof events];

@@ -1,0 +1,44 @@
+/**
+ * A value that changes, with a wait for the next change. State, not events: a reader that was busy
+ * finds the newest value, however many it missed.
+ */
+export class Latest<T> {
+  #value: T;
+  #waiting: (() => void)[] = [];
+
+  constructor(initial: T) {
+    this.#value = initial;
+  }
+
+  get value(): T {
+    return this.#value;
+  }
+
+  set(value: T): void {
+    this.#value = value;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /**
+   * Resolves at the next set, when `ms` have passed, or when the signal is aborted; says which.
+   * Check `value` before the wait, in the same turn: a set between two awaits is not reported again.
+   */
+  changed(ms: number | undefined, signal: AbortSignal): Promise<'changed' | 'timed-out' | 'aborted'> {
+    if (signal.aborted) return Promise.resolve('aborted');
+    return new Promise((resolve) => {
+      const done = (how: 'changed' | 'timed-out' | 'aborted'): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        this.#waiting = this.#waiting.filter((wake) => wake !== onSet);
+        resolve(how);
+      };
+      const onSet = (): void => done('changed');
+      const onAbort = (): void => done('aborted');
+      const timer = ms === undefined ? undefined : setTimeout(() => done('timed-out'), ms);
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.push(onSet);
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** A long-running part of a daemon: runs until the signal is aborted, or fails. */
+export interface Service {
+  readonly name: string;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface ServiceFailure {
+  readonly service: string;
+  readonly error: unknown;
+}
+
+/**
+ * Runs all services until the signal is aborted or one of them ends. The first one to end, well or
+ * not, stops its siblings; all are awaited, so nothing is left running when this returns.
+ *
+ * @returns every failure, the first one first; empty after an orderly stop.
+ */
+export async function runServices(
+  services: readonly Service[],
+  signal: AbortSignal,
+): Promise<readonly ServiceFailure[]> {
+  const failures: ServiceFailure[] = [];
+  const siblings = new AbortController();
+  const onAbort = (): void => siblings.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  await Promise.all(
+    services.map(async (service) => {
+      try {
+        await service.run(siblings.signal);
+        if (!siblings.signal.aborted) throw new Error(`${service.name} ended without being asked to`);
+      } catch (error) {
+        failures.push({ service: service.name, error });
+      } finally {
+        siblings.abort();
+      }
+    }),
+  );
+  signal.removeEventListener('abort', onAbort);
+  return failures;
+}

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'bad-address' // a value that is not a usable address
   | 'bad-template'
   | 'port-in-use'
+  | 'unsupported' // the other side is an older program that cannot do this
   | 'internal';
 
 export interface ErrorOptions {

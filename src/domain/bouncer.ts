@@ -1,3 +1,10 @@
+/**
+ * server_login_retry, in seconds, while clients are paused. One failed login makes PgBouncer answer
+ * with errors, or let clients wait, until server_login_retry (15 s by default) has passed, even when the
+ * server is long back: a switchover makes logins fail, so the wait has to be short then.
+ */
+export const LOGIN_RETRY_WHILE_PAUSED = '0.1';
+
 /** One entry of PgBouncer's SHOW DATABASES, without the admin console's own `pgbouncer`. */
 export interface BouncerDatabase {
   readonly name: string;

@@ -10,8 +10,10 @@ export interface Member {
   readonly name: string;
   readonly role: Role;
   readonly syncState: SyncState;
-  /** The cluster manager reaches the member and holds it for healthy (not to be fenced). */
+  /** The cluster manager reaches the member. */
   readonly online: boolean;
+  /** What runs there is not known until the member was fenced. */
+  readonly unclean: boolean;
 }
 
 /** Who is primary. "None", "two" and "not known" are three different findings. */
@@ -62,5 +64,5 @@ export interface ClusterManager {
 
 /** The standby that has every acknowledged commit, if there is one that can be promoted now. */
 export function syncStandby(topology: Topology): Member | undefined {
-  return topology.members.find((m) => m.online && m.role === 'standby' && m.syncState === 'sync');
+  return topology.members.find((m) => m.online && !m.unclean && m.role === 'standby' && m.syncState === 'sync');
 }

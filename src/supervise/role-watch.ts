@@ -1,0 +1,79 @@
+import { events } from '../domain/events.js';
+import type { Log } from '../domain/log.js';
+import type { Postgres } from '../domain/postgres.js';
+import type { Milliseconds } from '../domain/time.js';
+import { sleep } from '../runtime/deadline.js';
+import type { Service } from '../runtime/service-group.js';
+
+export interface RoleWatchOptions {
+  readonly postgres: Postgres;
+  readonly log: Log;
+  /** While a move is on every millisecond counts; else a question costs more than it brings. */
+  readonly moveIsOn: () => boolean;
+  readonly onChange: () => void;
+}
+
+const IDLE_INTERVAL: Milliseconds = 250;
+const MOVE_INTERVAL: Milliseconds = 10;
+
+/**
+ * Watches this node's PostgreSQL leave recovery. The cluster manager says it a good part of a second
+ * later, as its agent goes on working after the promotion.
+ */
+export class RoleWatch implements Service {
+  readonly name = 'role-watch';
+  readonly #options: RoleWatchOptions;
+  #inRecovery: boolean | undefined;
+  /** The timeline that was followed as a standby; undefined until it was seen as one. */
+  #standbyTimeline: number | undefined;
+  #promotedHere = false;
+
+  constructor(options: RoleWatchOptions) {
+    this.#options = options;
+  }
+
+  /** It left recovery under our eyes, on a new timeline, and takes writes. */
+  get promotedHere(): boolean {
+    return this.#promotedHere;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { moveIsOn } = this.#options;
+    while (!signal.aborted) {
+      try {
+        await this.#ask(signal);
+      } catch {
+        // PostgreSQL is down: the cluster manager's business, and health_check says it.
+        this.#promotedHere = false;
+      }
+      await sleep(moveIsOn() ? MOVE_INTERVAL : IDLE_INTERVAL, signal);
+    }
+  }
+
+  async #ask(signal: AbortSignal): Promise<void> {
+    const { postgres } = this.#options;
+    const { inRecovery } = await postgres.state(signal);
+    if (
+      inRecovery === this.#inRecovery &&
+      (inRecovery || this.#promotedHere || this.#standbyTimeline === undefined)
+    ) {
+      return;
+    }
+    const { timeline, takesWrites } = await postgres.probe(signal);
+    if (inRecovery) {
+      this.#standbyTimeline = timeline;
+      this.#promotedHere = false;
+    } else if (takesWrites && this.#standbyTimeline !== undefined) {
+      this.#promotedHere = timeline > this.#standbyTimeline;
+    }
+    this.#tell(inRecovery, timeline);
+  }
+
+  #tell(inRecovery: boolean, timeline: number): void {
+    const changed = this.#inRecovery !== inRecovery;
+    this.#inRecovery = inRecovery;
+    if (!changed && !this.#promotedHere) return;
+    this.#options.log.info(events.roleChange, { role: inRecovery ? 'standby' : 'primary', timeline });
+    this.#options.onChange();
+  }
+}

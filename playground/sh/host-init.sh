@@ -1,0 +1,73 @@
+#!/bin/sh
+# PID 1 of a host until it hands over to the node's own start script.
+# Usage: host-init.sh ROOT SHARE REPOSITORY NODE SEED ADDRESS VARIABLE=VALUE...
+#
+# Runs in fresh net, pid, mount, uts and ipc namespaces with the world's mounts still visible. ROOT is
+# the host's disk (an overlay that the world keeps mounted, so it survives the host). Descriptor 3 is
+# the daemon's: "pid N" when the namespaces exist, "booted" just before the start script takes over.
+# Standard input gives one line as soon as the cable (eth0) is plugged in.
+set -eu
+root=$1 share=$2 repository=$3 node=$4 seed=$5 address=$6
+shift 6
+
+# /proc is still the world's, so /proc/self is this shell's pid as the daemon must know it.
+read -r pid rest </proc/self/stat
+echo "pid $pid" >&3
+read -r cable
+exec </dev/null
+
+hostname "$(cat "$root/etc/hostname")"
+ip link set lo up
+ip addr add "$address/24" dev eth0
+ip link set eth0 up
+
+cd "$root"
+mount -t proc -o nosuid,nodev,noexec proc proc
+# Sysctls outside the network namespace and the sysrq trigger are the machine's own: Pacemaker's
+# "panic" writes a reboot to the trigger, and that would be this machine's.
+for path in sys sysrq-trigger irq bus fs; do
+    [ -e "proc/$path" ] || continue
+    mount --bind "proc/$path" "proc/$path"
+    mount -o remount,bind,ro "proc/$path"
+done
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
+
+mount -t tmpfs -o mode=0755,nosuid tmpfs dev
+mknod -m 666 dev/null c 1 3
+mknod -m 666 dev/zero c 1 5
+mknod -m 666 dev/full c 1 7
+mknod -m 666 dev/random c 1 8
+mknod -m 666 dev/urandom c 1 9
+mknod -m 666 dev/tty c 5 0
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs dev/shm
+mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs run
+mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs tmp
+mkdir -m 1777 run/lock
+
+bind_read_only() { # SOURCE TARGET
+    mount --bind "$1" "$2"
+    mount -o remount,bind,ro "$2"
+}
+bind_read_only "$repository" opt/pgcm
+bind_read_only "$node" opt/node/bin/node
+bind_read_only "$share" opt/power
+[ -z "$seed" ] || bind_read_only "$seed" opt/seed
+
+# The old root goes away altogether: nothing in the host can reach the machine's files through it.
+mkdir -p .old-root
+pivot_root . .old-root
+cd /
+umount -l /.old-root
+rmdir /.old-root
+
+echo booted >&3
+exec 3>&-
+exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
+    "$@" /opt/pgcm/docker/node-start

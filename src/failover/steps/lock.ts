@@ -1,0 +1,40 @@
+import { events } from '../../domain/events.js';
+import { runWithDeadline } from '../../runtime/deadline.js';
+import { hasCode, PgcmError } from '../../domain/errors.js';
+import type { SwitchoverContext } from '../context.js';
+import type { Step } from '../pipeline.js';
+
+/** One switchover at a time, in the whole cluster. */
+export const lock: Step<SwitchoverContext> = {
+  name: 'lock',
+  async run(context, signal) {
+    const { log, options, holder } = context;
+    log.info(events.etcdLockAcquire, { id: holder.id }, 'acquiring failover lock in etcd');
+    const waiting = new AbortController();
+    const timer = setTimeout(
+      () => waiting.abort(new PgcmError('timed-out', 'somebody else holds the lock')),
+      options.lockTimeout,
+    );
+    try {
+      context.held = await context.lock.acquire(holder, AbortSignal.any([signal, waiting.signal]));
+    } catch (error) {
+      if (signal.aborted && hasCode(error, 'lock-held', 'aborted')) throw signal.reason;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+    log.info(events.etcdLockAcquired, { revision: context.held.revision });
+  },
+  undo: {
+    name: 'unlock',
+    timeout: ({ options }) => options.etcdTimeout,
+    async run(context, signal) {
+      const { held, log } = context;
+      if (held === undefined) return;
+      log.info(events.etcdLockRelease, {}, 'releasing failover lock in etcd');
+      await runWithDeadline('releasing the failover lock', context.options.etcdTimeout, signal, (on) =>
+        held.release(on),
+      );
+    },
+  },
+};

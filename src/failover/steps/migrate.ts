@@ -1,0 +1,141 @@
+import type { Located } from '../../domain/cluster.js';
+import { describeError, hasCode, PgcmError } from '../../domain/errors.js';
+import { events } from '../../domain/events.js';
+import type { NodeApi } from '../../domain/node-api.js';
+import type { Milliseconds } from '../../domain/time.js';
+import { abortError, runWithDeadline, sleep } from '../../runtime/deadline.js';
+import { formatDuration } from '../../runtime/durations.js';
+import type { SwitchoverContext } from '../context.js';
+import type { Step } from '../pipeline.js';
+
+const PROBE_INTERVAL: Milliseconds = 10;
+const PROBE_TIMEOUT: Milliseconds = 1_000;
+
+/**
+ * The primary moves to the synchronous standby. From the request on nothing abandons it: half a move
+ * is worse for clients than a whole one, so an interrupt is only taken note of.
+ */
+export const migrate: Step<SwitchoverContext> = {
+  name: 'migrate',
+  async run(context, signal) {
+    const { log, options } = context;
+    if (signal.aborted) throw abortError(signal, 'migrate');
+    const onInterrupt = (): void =>
+      log.warn(
+        events.failoverInterrupted,
+        { reason: describeError(signal.reason), at_most: formatDuration(options.promoteTimeout) },
+        'the move of the primary has begun: seeing it through rather than leaving it half-way',
+      );
+    signal.addEventListener('abort', onInterrupt, { once: true });
+    try {
+      const target = await requestMove(context);
+      context.move = { kind: 'accepted', target };
+      await runWithDeadline(
+        `waiting for ${target.name} (${target.address}) to take writes and to be published`,
+        options.promoteTimeout,
+        new AbortController().signal,
+        (on) => untilPrimary(context, target, on),
+      );
+      context.move = { kind: 'done', target };
+      log.info(
+        events.clientsMigrate,
+        { target: target.name, address: target.address },
+        'observed successful migration',
+      );
+    } finally {
+      signal.removeEventListener('abort', onInterrupt);
+    }
+  },
+  undo: {
+    name: 'unmigrate',
+    timeout: ({ options }) => options.pacemakerTimeout,
+    async run(context, signal) {
+      if (context.move.kind === 'not-begun') return;
+      context.log.info(events.clientsUnmigrate, {}, 'requesting pacemaker unmigrate');
+      const { options } = context;
+      await onAny(context, (api) => api.unmigrate(options.pacemakerTimeout, signal));
+    },
+  },
+};
+
+async function requestMove(context: SwitchoverContext): Promise<Located> {
+  const { options, log } = context;
+  log.info(events.clientsMigrate, {}, 'requesting pacemaker migration');
+  context.move = { kind: 'requested' };
+  try {
+    const signal = new AbortController().signal;
+    return await onAny(context, (api) => api.migrate(options.pacemakerTimeout, signal));
+  } catch (error) {
+    // A definite no. Anything else leaves open whether the cluster manager was asked.
+    if (hasCode(error, 'no-sync-standby', 'refused', 'no-quorum', 'no-primary', 'two-primaries')) {
+      context.move = { kind: 'not-begun' };
+    }
+    throw error;
+  }
+}
+
+/** One node's word is enough, so a node that cannot be reached is passed over. */
+async function onAny<T>({ apis }: SwitchoverContext, ask: (api: NodeApi) => Promise<T>): Promise<T> {
+  const failures: string[] = [];
+  for (const api of apis) {
+    try {
+      return await ask(api);
+    } catch (error) {
+      if (!hasCode(error, 'unavailable', 'timed-out')) throw error;
+      failures.push(describeError(error));
+    }
+  }
+  throw new PgcmError('unavailable', failures.join('; '));
+}
+
+async function untilPrimary(context: SwitchoverContext, target: Located, signal: AbortSignal): Promise<void> {
+  const { routes, log } = context;
+  log.info(
+    events.clientsMigrate,
+    { key: routes.key, target: target.name, address: target.address },
+    'waiting for etcd to update with the primary',
+  );
+  await untilPublished(context, target, signal);
+  await untilTakesWrites(context, target, signal);
+}
+
+async function untilPublished(
+  { routes }: SwitchoverContext,
+  target: Located,
+  signal: AbortSignal,
+): Promise<void> {
+  const found = new AbortController();
+  await routes.follow(
+    (reading) => {
+      if (reading.kind === 'route' && reading.route.address === target.address) found.abort();
+    },
+    AbortSignal.any([signal, found.signal]),
+  );
+  if (signal.aborted) throw abortError(signal, `waiting for ${routes.key} to name ${target.address}`);
+}
+
+/** The key alone proves nothing: the target itself is asked, through its supervise. */
+async function untilTakesWrites(
+  context: SwitchoverContext,
+  target: Located,
+  signal: AbortSignal,
+): Promise<void> {
+  const api = context.nodes.find((node) => node.name === target.name)?.api;
+  let said = 'no answer';
+  while (api !== undefined && !signal.aborted) {
+    try {
+      if ((await api.probe(PROBE_TIMEOUT, signal)).takesWrites) return;
+      said = 'it takes no writes yet';
+    } catch (error) {
+      if (hasCode(error, 'unsupported')) break;
+      said = describeError(error);
+    }
+    await sleep(PROBE_INTERVAL, signal);
+  }
+  if (signal.aborted) throw new PgcmError('timed-out', `${target.name} does not take writes: ${said}`);
+  context.log.warn(
+    events.clientsMigrate,
+    { target: target.name },
+    'the target cannot be asked whether it takes writes (no endpoint of this name serves probe): trusting the key',
+  );
+}

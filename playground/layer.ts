@@ -10,10 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { PlaygroundError } from './errors.js';
 import { killGroup, runChecked, toolEnvironment } from './exec.js';
+import { onLine } from './lines.js';
 import { takeLock, type Lock } from './lock.js';
 import { makePrivate, repository, script, type PlaygroundPaths } from './paths.js';
 import { readWorldConfig } from './world-config.js';
@@ -201,7 +201,7 @@ async function build(
   );
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) {
-    createInterface(stream).on('line', (line) => {
+    onLine(stream, (line) => {
       lines.push(line);
       if (line.startsWith('layer: ')) log(line.slice('layer: '.length));
     });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { PlaygroundError } from './errors.js';
+import { firstLine } from './lines.js';
 import { killGroup, toolEnvironment } from './exec.js';
 
 export interface Lock {
@@ -35,7 +35,7 @@ export async function takeLock(
   child.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
   child.stdin.on('error', () => undefined);
   const taken = await new Promise<boolean>((resolve, reject) => {
-    createInterface(child.stdout).once('line', () => resolve(true));
+    void firstLine(child.stdout).then(() => resolve(true));
     child.once('error', reject);
     child.once('exit', (code) => {
       lost.abort(new PlaygroundError(`the lock ${file} was taken away (by \`down\`?)`));

@@ -12,9 +12,9 @@ import {
 import { basename, dirname, join } from 'node:path';
 import type { ControlReply, ControlRequest, WorldStatus } from './protocol.js';
 import { createConnection } from 'node:net';
-import { createInterface } from 'node:readline';
 import { messageOf, PlaygroundError } from './errors.js';
 import { toolEnvironment } from './exec.js';
+import { firstLine } from './lines.js';
 import { makePrivate, repository, script, type PlaygroundPaths } from './paths.js';
 import { endMarked, findWorld } from './processes.js';
 import { readWorldConfig, type WorldConfig, writeWorldConfig } from './world-config.js';
@@ -134,7 +134,7 @@ function exchange(path: string, request: string, signal: AbortSignal): Promise<s
       signal.removeEventListener('abort', abort);
       reject(new Error('its daemon hung up without an answer'));
     });
-    createInterface(socket).once('line', (line) => {
+    void firstLine(socket).then((line) => {
       resolve(line);
       socket.destroy();
     });

@@ -12,7 +12,8 @@ Commands
   psql NODE [ARGS...]  psql as postgres on a node
   kill NODE            power loss
   start NODE           boot it again with what its disk has (also after it was fenced)
-  cut NODE             cut its network cable; heal NODE joins it again
+  cut NODE             cut its network cable
+  heal NODE            join it again
   fencing ok|fail      'fail' makes the power switch refuse, so that no node can be fenced
   purge                down, and remove the cached packages too
 

@@ -1,5 +1,5 @@
 import { createServer, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
+import { firstLine } from '../lines.js';
 import { messageOf } from '../errors.js';
 import type { ControlReply, ControlRequest } from '../protocol.js';
 import type { World } from './world.js';
@@ -15,7 +15,7 @@ export function serveControl(world: World, path: string): Promise<void> {
 
 function serve(world: World, socket: Socket): void {
   socket.on('error', () => socket.destroy());
-  createInterface(socket).once('line', (line) => {
+  void firstLine(socket).then((line) => {
     void answer(world, line).then((reply) => socket.end(`${JSON.stringify(reply)}\n`));
   });
 }

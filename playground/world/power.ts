@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import { chmodSync } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { onLine } from '../lines.js';
 import { messageOf } from '../errors.js';
 import type { Host } from './host.js';
 
@@ -30,7 +30,7 @@ export class PowerSwitch {
   private serve(socket: Socket): void {
     // A node that is fenced or fences itself takes its connection with it.
     socket.on('error', () => socket.destroy());
-    createInterface(socket).on('line', (line) => {
+    onLine(socket, (line) => {
       void this.answer(line).then((answer) => {
         if (!socket.destroyed) socket.write(`${answer}\n`);
       });

@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PgcmError } from '../../src/domain/errors.js';
+import { events } from '../../src/domain/events.js';
+import type { Outcome } from '../../src/failover/outcome.js';
+import { runPipeline } from '../../src/failover/pipeline.js';
+import { runSwitchover } from '../../src/failover/switchover.js';
+import { FakeLog } from '../fakes/log.js';
+import { fail, FakeCluster, hang } from '../fakes/switchover.js';
+
+const never = new AbortController().signal;
+const sigint = { name: 'SIGINT', status: 130 };
+
+function run(cluster: FakeCluster, context = cluster.context(), signal = never): Promise<Outcome> {
+  return runSwitchover(context, signal, () => sigint);
+}
+
+/** What the clients and the next run find. */
+function leftovers(cluster: FakeCluster): unknown {
+  return { paused: [...cluster.paused], constraint: cluster.constraint, locked: cluster.locked };
+}
+const nothing = { paused: [], constraint: false, locked: false };
+
+function order(cluster: FakeCluster): readonly string[] {
+  const kinds = cluster.deeds.map((deed) => deed.split(' ')[0] ?? '').filter((kind) => kind !== 'probe');
+  return kinds.filter((kind, index) => kind !== kinds[index - 1]);
+}
+
+describe('switchover', () => {
+  it('checks, locks, pauses, moves, then lets clients go first of all', async () => {
+    const cluster = new FakeCluster();
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.deepEqual(order(cluster), ['health', 'lock', 'pause', 'migrate', 'resume', 'unmigrate', 'unlock']);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('touches nothing when a node is not healthy, and names it', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('health pg03', fail('unavailable', 'connection refused'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 3);
+    assert.match(outcome.message, /pg03:8080: connection refused/);
+    assert.deepEqual(order(cluster), ['health']);
+  });
+
+  it('touches nothing when somebody else holds the lock', async () => {
+    const cluster = new FakeCluster();
+    cluster.locked = true;
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 3);
+    assert.deepEqual(order(cluster), ['health', 'lock']);
+    assert.equal(cluster.locked, true);
+  });
+
+  it('resumes every bouncer where it leads when one cannot be paused', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('pause pg02', fail('timed-out', 'a transaction stayed open'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4);
+    assert.deepEqual(
+      cluster.deeds.filter((d) => d.startsWith('resume')),
+      ['resume pg01 anywhere', 'resume pg02 anywhere', 'resume pg03 anywhere'],
+    );
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('rolls back when there is no synchronous standby', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('migrate', fail('no-sync-standby', 'none'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('asks the next node when one cannot be reached for the move', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('migrate via pg01', fail('unavailable', 'connection refused'));
+    assert.equal((await run(cluster)).status, 0);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('lets clients go to nobody when no node takes writes after a move that failed', async () => {
+    const cluster = new FakeCluster();
+    cluster.onMove = () => (cluster.primary = 'nobody');
+    const outcome = await run(cluster, cluster.context({ promoteTimeout: 50 }));
+    assert.equal(outcome.status, 5);
+    assert.match(outcome.message, /no node takes writes/);
+    assert.equal(cluster.paused.size, 3);
+    assert.equal(cluster.locked, false);
+    assert.equal(cluster.constraint, false);
+  });
+
+  it('lets clients go on at the old primary when the move did not come about', async () => {
+    const cluster = new FakeCluster();
+    cluster.onMove = () => undefined;
+    const outcome = await run(cluster, cluster.context({ promoteTimeout: 50 }));
+    assert.equal(outcome.status, 5);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('stops before the move when the lock is lost', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('pause pg03', (signal) => {
+      cluster.lockLost.abort(new PgcmError('lock-lost', 'the lease ended'));
+      return hang(signal);
+    });
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4);
+    assert.match(outcome.message, /lease ended/);
+    assert.ok(!order(cluster).includes('migrate'));
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  for (const step of ['health pg02', 'lock', 'pause pg02']) {
+    it(`rolls back when it is interrupted in "${step}", and exits as shells expect`, async () => {
+      const cluster = new FakeCluster();
+      const interrupt = new AbortController();
+      cluster.faults.set(step, (signal) => {
+        interrupt.abort(new PgcmError('aborted', 'SIGINT'));
+        return hang(signal);
+      });
+      const outcome = await run(cluster, cluster.context(), interrupt.signal);
+      assert.equal(outcome.status, 130, outcome.message);
+      assert.deepEqual(leftovers(cluster), nothing);
+    });
+  }
+});
+
+describe("the original's defects", () => {
+  it('defect 1: the clean-up has its own deadlines, however long the run took and however it ended', async () => {
+    const log = new FakeLog();
+    const done: string[] = [];
+    const undo = (name: string): object => ({
+      name,
+      timeout: () => 100,
+      run: async (_context: object, signal: AbortSignal) => {
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        assert.equal(signal.aborted, false, `${name} began with a spent deadline`);
+        done.push(name);
+      },
+    });
+    const ended = AbortSignal.abort(new PgcmError('timed-out', "the command's own deadline"));
+    const result = await runPipeline(
+      [
+        { name: 'one', undo: undo('undo one') as never, run: () => Promise.resolve() },
+        {
+          name: 'two',
+          undo: undo('undo two') as never,
+          run: (_c, signal) => Promise.reject(signal.reason as Error),
+        },
+      ],
+      {},
+      log,
+      ended,
+    );
+    assert.equal(result.failure?.step, 'two');
+    assert.deepEqual(result.cleanupFailures, []);
+    assert.deepEqual(done, ['undo two', 'undo one']);
+  });
+
+  it('defect 2: a clean-up that fails is in the exit status, and clients are resumed before the unmigrate', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('unmigrate', fail('internal', 'the CIB is read-only'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 6);
+    assert.match(outcome.message, /unmigrate: .*CIB is read-only/);
+    assert.ok(order(cluster).indexOf('resume') < order(cluster).indexOf('unmigrate'));
+    assert.equal(cluster.locked, false, 'the later clean-ups still ran');
+  });
+
+  it('defect 5: an interrupt while it waits for the promotion is noticed, and the move is seen through', async () => {
+    const cluster = new FakeCluster();
+    const interrupt = new AbortController();
+    cluster.onMove = () => {
+      interrupt.abort(new PgcmError('aborted', 'SIGINT'));
+      setTimeout(() => cluster.promote('pg02'), 50);
+    };
+    const outcome = await run(cluster, cluster.context(), interrupt.signal);
+    assert.equal(cluster.log.of(events.failoverInterrupted).length, 1);
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('defect 7: it resumes only towards the target, and only once the target itself takes writes', async () => {
+    const cluster = new FakeCluster();
+    let early: readonly string[] = [];
+    cluster.onMove = () => {
+      // The key changes, but the target is still in recovery.
+      cluster.routes.put(cluster.addressOf('pg02'));
+      cluster.primary = 'nobody';
+      setTimeout(() => {
+        early = cluster.deeds.filter((deed) => deed.startsWith('resume'));
+        cluster.primary = 'pg02';
+      }, 60);
+    };
+    assert.equal((await run(cluster)).status, 0);
+    assert.deepEqual(early, [], 'resumed when the key changed');
+    assert.deepEqual(
+      cluster.deeds.filter((d) => d.startsWith('resume')),
+      ['resume pg01 10.77.0.12', 'resume pg02 10.77.0.12', 'resume pg03 10.77.0.12'],
+    );
+  });
+});

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { PgcmError } from '../../src/domain/errors.js';
+import { events } from '../../src/domain/events.js';
+import { Publisher } from '../../src/supervise/publisher.js';
+import { FakeLog } from '../fakes/log.js';
+import { FakeManager, healthyTopology, member } from '../fakes/manager.js';
+import { FakeRoutes } from '../fakes/routes.js';
+import { eventually, stays } from '../support/eventually.js';
+
+describe('publisher', () => {
+  let manager: FakeManager;
+  let routes: FakeRoutes;
+  let log: FakeLog;
+  let role: { promotedHere: boolean };
+  let stop: AbortController;
+  let running: Promise<void>;
+  let publisher: Publisher;
+
+  function start(local: string): void {
+    manager.local = local;
+    publisher = new Publisher({
+      manager,
+      routes,
+      role,
+      log,
+      pollInterval: 20,
+      retryInterval: 20,
+      etcdTimeout: 200,
+    });
+    running = publisher.run(stop.signal);
+  }
+
+  beforeEach(() => {
+    manager = new FakeManager();
+    routes = new FakeRoutes();
+    log = new FakeLog();
+    role = { promotedHere: false };
+    stop = new AbortController();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  const published = (): string | undefined =>
+    routes.reading.kind === 'route' ? routes.reading.route.address : undefined;
+
+  it("publishes at once on the primary's own node, and writes nothing more while nothing changes", async () => {
+    start('pg01');
+    await eventually(() => published() === '10.77.0.11');
+    const looks = manager.looks;
+    await eventually(() => manager.looks > looks + 5);
+    assert.deepEqual(routes.published, ['10.77.0.11']);
+  });
+
+  it('lets another node publish only after it has seen the difference for a while', async () => {
+    routes.put('10.77.0.13');
+    start('pg02');
+    const looks = manager.looks;
+    await eventually(() => manager.looks > looks + 5);
+    assert.equal(published(), '10.77.0.13', 'too early');
+    await eventually(() => published() === '10.77.0.11');
+  });
+
+  it('defect 10: restores a key that was deleted by hand', async () => {
+    start('pg01');
+    await eventually(() => published() === '10.77.0.11');
+    routes.remove();
+    await eventually(() => published() === '10.77.0.11');
+  });
+
+  it('keeps the route without quorum, with two primaries, and when the look fails; says each once; then is right again', async () => {
+    start('pg01');
+    await eventually(() => published() === '10.77.0.11');
+    manager.topology = { ...healthyTopology(), quorum: false };
+    await eventually(() => log.of(events.pacemakerError).length === 1);
+    manager.topology = { ...healthyTopology(), primary: { kind: 'several', names: ['pg01', 'pg02'] } };
+    await eventually(() => log.of(events.pacemakerError).length === 2);
+    manager.failure = new PgcmError('timed-out', 'crm_mon: killed');
+    await eventually(() => log.of(events.pacemakerError).length === 3);
+    assert.equal(published(), '10.77.0.11');
+    manager.failure = undefined;
+    manager.topology = { ...healthyTopology(), primary: { kind: 'one', name: 'pg02' } };
+    await eventually(() => published() === '10.77.0.12');
+    assert.equal(log.of(events.pacemakerError).length, 3);
+    assert.equal(log.of(events.pacemakerRecovered).length, 1);
+  });
+
+  it('says that etcd failed, and publishes when it is back', async () => {
+    routes.failure = new PgcmError('unavailable', 'etcd is down');
+    start('pg01');
+    await eventually(() => log.of(events.publishError).length === 1);
+    routes.failure = undefined;
+    await eventually(() => published() === '10.77.0.11');
+  });
+
+  it('publishes early after a promotion here, and not before the old primary is seen demoted', async () => {
+    routes.put('10.77.0.11');
+    const members = [member('pg01', { role: 'unknown' }), member('pg02'), member('pg03')];
+    manager.topology = { quorum: true, primary: { kind: 'none', why: 'nobody' }, members };
+    start('pg02');
+    role.promotedHere = true;
+    publisher.hurry();
+    await stays(() => published() === '10.77.0.11', 100);
+    manager.topology = {
+      ...manager.topology,
+      members: [member('pg01', { role: 'stopped' }), ...members.slice(1)],
+    };
+    await eventually(() => published() === '10.77.0.12');
+    assert.equal(log.of(events.etcdUpdate)[0]?.['early'], true);
+  });
+
+  it('does not publish a view that is older than what somebody else wrote', async () => {
+    routes.put('10.77.0.11');
+    // The look began before pg02 was promoted and published by its own node; it ends after that.
+    const late = healthyTopology();
+    manager.topology = { ...late, primary: { kind: 'one', name: 'pg03' } };
+    manager.look = () => {
+      manager.looks += 1;
+      if (manager.looks === 1) routes.put('10.77.0.12');
+      return Promise.resolve(
+        manager.looks === 1 ? manager.topology : { ...late, primary: { kind: 'one', name: 'pg02' } },
+      );
+    };
+    start('pg03');
+    await eventually(() => manager.looks > 5);
+    assert.deepEqual(routes.published, []);
+    assert.equal(published(), '10.77.0.12');
+  });
+});

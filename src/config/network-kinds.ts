@@ -1,0 +1,68 @@
+import { isIPv6 } from 'node:net';
+import { quote } from '../domain/address.js';
+import { text, type Kind, type Reading } from './kinds.js';
+
+/** Texts that name where to connect to or to listen. They are kept as they were written. */
+function place(label: string, refusal: (value: string) => string | undefined): Kind<string> {
+  const base = text({ empty: 'refused' }, label);
+  const read = (value: string): Reading<string> => {
+    const reading = base.read(value);
+    if (!reading.ok) return reading;
+    const why = refusal(value);
+    return why === undefined ? reading : { ok: false, why };
+  };
+  return {
+    ...base,
+    read,
+    readToml: (value) => (typeof value === 'string' ? read(value) : base.readToml(value)),
+  };
+}
+
+/** `pg01:8080`, `10.0.0.1:8080`, `[2001:db8::1]:8080`. */
+export function hostPort(): Kind<string> {
+  return place('HOST:PORT', (value) => refusedHostPort(value, { host: 'needed', lowestPort: 1 }));
+}
+
+/** Like hostPort, and `:8080` for every address of this machine. Port 0 lets the kernel choose one. */
+export function bindAddress(): Kind<string> {
+  return place('[HOST]:PORT', (value) => refusedHostPort(value, { host: 'optional', lowestPort: 0 }));
+}
+
+interface HostPortRules {
+  readonly host: 'needed' | 'optional';
+  readonly lowestPort: 0 | 1;
+}
+
+function refusedHostPort(value: string, { host, lowestPort }: HostPortRules): string | undefined {
+  const parts = /^(.*):(\d{1,5})$/.exec(value);
+  if (!parts) {
+    return isIPv6(value)
+      ? `${quote(value)} has no port: write [${value}]:8080`
+      : `${quote(value)} is not host:port`;
+  }
+  const [, name = '', digits = ''] = parts;
+  const number = Number(digits);
+  if (number < lowestPort || number > 65_535)
+    return `${quote(value)}: the port is not between ${lowestPort} and 65535`;
+  if (name === '') return host === 'optional' ? undefined : `${quote(value)} names no host`;
+  const bracketed = /^\[(.*)\]$/.exec(name);
+  if (bracketed)
+    return isIPv6(bracketed[1] ?? '') ? undefined : `${quote(value)}: no IPv6 address in brackets`;
+  if (isIPv6(name)) return `${quote(value)}: an IPv6 address needs brackets: [${name}]:${digits}`;
+  return /^[\w.-]+$/.test(name) ? undefined : `${quote(value)}: no host name or address before the port`;
+}
+
+/** `http://127.0.0.1:2379`, `https://etcd1:2379`; without a scheme it is http. */
+export function etcdEndpoint(): Kind<string> {
+  return place('URL', (value) => {
+    const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : `http://${value}`;
+    // Not quoted: what stands before the @ is a password.
+    if (url.includes('@')) return 'an endpoint must not hold a user: use etcd-user and etcd-password-file';
+    if (!URL.canParse(url)) return `${quote(value)} is not a URL such as http://127.0.0.1:2379`;
+    const { protocol, pathname, search, hash } = new URL(url);
+    if (protocol !== 'http:' && protocol !== 'https:') return `${quote(value)} is neither http nor https`;
+    if (pathname !== '/' || search !== '' || hash !== '')
+      return `${quote(value)} has more than a host and a port`;
+    return undefined;
+  });
+}

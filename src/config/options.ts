@@ -1,0 +1,446 @@
+import { commandNames, type CommandName } from './command-names.js';
+import { boolean, choice, duration, list, path, port, secret, text, type Kind } from './kinds.js';
+import { bindAddress, etcdEndpoint, hostPort } from './network-kinds.js';
+
+/** One option. Its flag, its variable, its TOML key, its help and its place in the README all come from this. */
+export interface Option<T, C extends CommandName = CommandName> {
+  readonly kind: Kind<T>;
+  readonly default: T;
+  /** The option whose value this one takes unless it is set itself (or the other is 0). */
+  readonly follows?: string;
+  readonly commands: readonly C[];
+  /** For the operator. Of a timeout it says what clients notice of it. */
+  readonly explain: string;
+  /** PEM blocks that the file must have: checked at the start of a command that uses it. */
+  readonly pem?: 'certificate' | 'private key';
+  /** A file whose first line is the value of this (secret) option. */
+  readonly secretFor?: string;
+}
+
+function option<T, const C extends CommandName>(declaration: {
+  readonly kind: Kind<T>;
+  readonly default: NoInfer<T>;
+  readonly follows?: string;
+  readonly commands: readonly C[];
+  readonly explain: string;
+  readonly pem?: 'certificate' | 'private key';
+  readonly secretFor?: string;
+}): Option<T, C> {
+  return declaration;
+}
+
+const everywhere = commandNames;
+const daemons = ['supervise', 'proxy'] as const;
+const api = ['supervise', 'failover'] as const;
+
+/** Every option of every command, in the order in which help and tables show them. */
+export const options = {
+  'config-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: everywhere,
+    explain:
+      'A TOML file with options, by the names they have here. It may hold the options of all commands. ' +
+      'Flags and environment variables win over it.',
+  }),
+  'log-format': option({
+    kind: choice('auto', 'logfmt', 'json'),
+    default: 'auto',
+    commands: everywhere,
+    explain: 'How log lines on stderr look. auto is logfmt on a terminal and JSON otherwise.',
+  }),
+
+  'etcd-namespace': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: everywhere,
+    explain:
+      'Put before every key in etcd, as it stands, so that several clusters can share one etcd. ' +
+      'It must be the same for all commands of a cluster.',
+  }),
+  'etcd-endpoints': option({
+    kind: list(etcdEndpoint(), { distinct: true }),
+    default: ['http://127.0.0.1:2379'],
+    commands: everywhere,
+    explain: 'The etcd members to talk to.',
+  }),
+  'etcd-timeout': option({
+    kind: duration(),
+    default: 3_000,
+    commands: everywhere,
+    explain:
+      'How long one request to etcd may take. Clients notice nothing of a request that fails in a daemon: it is ' +
+      'repeated. A failover whose request fails is undone, and clients go on where they were.',
+  }),
+  'etcd-dial-timeout': option({
+    kind: duration(),
+    default: 3_000,
+    commands: everywhere,
+    explain:
+      'How long connecting to an etcd member may take before the next one is tried. While no member answers, ' +
+      'clients stay with the primary they have.',
+  }),
+  'etcd-keep-alive-time': option({
+    kind: duration(),
+    default: 30_000,
+    commands: everywhere,
+    explain:
+      'After this long without traffic, the connection to etcd is checked. With etcd-keep-alive-timeout it bounds ' +
+      'how long a silent etcd member can keep the news of a new primary from a bouncer, and so its clients waiting ' +
+      'or in error. etcd closes connections that are checked more often than its own ' +
+      '--grpc-keepalive-min-time (5s) allows.',
+  }),
+  'etcd-keep-alive-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: everywhere,
+    explain:
+      'How long such a check may take before the connection counts as dead and another member is tried. ' +
+      'Clients notice it as etcd-keep-alive-time says.',
+  }),
+  'etcd-postgres-master-key': option({
+    kind: text({ empty: 'refused' }, 'KEY'),
+    default: '/master',
+    commands: everywhere,
+    explain:
+      "The key in etcd whose value is the primary's bare IP address. The failover lock lives under it.",
+  }),
+  'etcd-tls-ca': option({
+    kind: path('allowed'),
+    default: '',
+    commands: everywhere,
+    pem: 'certificate',
+    explain: "The CA that signed the etcd members' certificates, in PEM. Endpoints must be https://.",
+  }),
+  'etcd-tls-cert': option({
+    kind: path('allowed'),
+    default: '',
+    commands: everywhere,
+    pem: 'certificate',
+    explain: 'The certificate to show to etcd, in PEM; needs etcd-tls-key.',
+  }),
+  'etcd-tls-key': option({
+    kind: path('allowed'),
+    default: '',
+    commands: everywhere,
+    pem: 'private key',
+    explain: 'The private key of etcd-tls-cert, in PEM.',
+  }),
+  'etcd-user': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: everywhere,
+    explain: 'The etcd user, where etcd asks for one; needs a password.',
+  }),
+  'etcd-password': option({
+    kind: secret(),
+    default: '',
+    commands: everywhere,
+    explain:
+      'The password of etcd-user. As a flag, every user of this machine can read it: use the file instead.',
+  }),
+  'etcd-password-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: everywhere,
+    secretFor: 'etcd-password',
+    explain: 'A file whose first line is the password of etcd-user.',
+  }),
+
+  'pgbouncer-user': option({
+    kind: text({ empty: 'refused' }),
+    default: 'pgbouncer',
+    commands: daemons,
+    explain: "Who connects to PgBouncer's admin console: one of its admin_users.",
+  }),
+  'pgbouncer-password': option({
+    kind: secret(),
+    default: '',
+    commands: daemons,
+    explain: 'The password of pgbouncer-user. As a flag, every user of this machine can read it.',
+  }),
+  'pgbouncer-password-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: daemons,
+    secretFor: 'pgbouncer-password',
+    explain: 'A file whose first line is the password of pgbouncer-user.',
+  }),
+  'pgbouncer-database': option({
+    kind: text({ empty: 'refused' }),
+    default: 'pgbouncer',
+    commands: daemons,
+    explain: "The name of PgBouncer's admin console.",
+  }),
+  'pgbouncer-socket-dir': option({
+    kind: list(path('refused')),
+    default: ['/var/run/postgresql'],
+    commands: daemons,
+    explain:
+      "PgBouncer's unix_socket_dir. With several PgBouncers: one folder for all ports, or one for each, in order.",
+  }),
+  'pgbouncer-port': option({
+    kind: list(port()),
+    default: [6432],
+    commands: daemons,
+    explain:
+      "PgBouncer's listen_port, which its socket is named after. Several ports are several PgBouncers.",
+  }),
+  'pgbouncer-config-file': option({
+    kind: path('refused'),
+    default: '/etc/pgbouncer/pgbouncer.ini',
+    commands: ['proxy'],
+    explain: "PgBouncer's configuration, written by pgcm from the template.",
+  }),
+  'pgbouncer-config-template-file': option({
+    kind: path('refused'),
+    default: '/etc/pgbouncer/pgbouncer.ini.template',
+    commands: ['proxy'],
+    explain: "The template of that file. {{.Host}}, {{Host}} and {{host}} become the primary's address.",
+  }),
+  'pgbouncer-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: daemons,
+    explain:
+      'How long one command on the admin console may take (PAUSE has its own, pause-timeout). Of a RELOAD ' +
+      'that fails clients notice that they stay on the old primary until it is repeated; of a RESUME that fails, ' +
+      'that they wait longer.',
+  }),
+  'pgbouncer-retry-interval': option({
+    kind: duration(),
+    default: 5_000,
+    commands: ['proxy'],
+    explain:
+      'The longest delay before a route that could not be applied is tried again; the first retries come ' +
+      "sooner. So much longer this bouncer's clients may be without the new primary once its trouble is over.",
+  }),
+  'etcd-stream-poll-interval': option({
+    kind: duration(),
+    default: 60_000,
+    commands: ['proxy'],
+    explain:
+      'How often the key is read although it is watched. If a watch went silent, clients would miss a new ' +
+      'primary for that long at most.',
+  }),
+  'etcd-get-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: ['proxy'],
+    explain: 'How long such a read may take. While it fails, clients keep the last known primary.',
+  }),
+
+  'bind-address': option({
+    kind: bindAddress(),
+    default: ':8080',
+    commands: ['supervise'],
+    explain:
+      'Where the failover API listens. Whoever reaches it can pause clients and move the primary: use api-tls-*.',
+  }),
+  'api-tls-ca': option({
+    kind: path('allowed'),
+    default: '',
+    commands: api,
+    pem: 'certificate',
+    explain: 'The CA that both sides of the failover API require of each other, in PEM; needs the next two.',
+  }),
+  'api-tls-cert': option({
+    kind: path('allowed'),
+    default: '',
+    commands: api,
+    pem: 'certificate',
+    explain: 'The certificate that this side of the failover API shows, in PEM.',
+  }),
+  'api-tls-key': option({
+    kind: path('allowed'),
+    default: '',
+    commands: api,
+    pem: 'private key',
+    explain: 'The private key of api-tls-cert, in PEM.',
+  }),
+  'pacemaker-resource': option({
+    kind: text({ empty: 'refused' }),
+    default: 'msPostgresql',
+    commands: ['supervise'],
+    explain: "Pacemaker's promotable resource that is PostgreSQL.",
+  }),
+  'postgres-master-crm-xpath': option({
+    kind: text({ empty: 'allowed' }),
+    default: "//node/instance_attributes/nvpair[@value='LATEST']/../..",
+    commands: ['supervise'],
+    explain:
+      'Accepted so that existing files go on working, and without effect: the primary is read from the roles ' +
+      'of pacemaker-resource.',
+  }),
+  'host-key-update-retry-interval': option({
+    kind: duration(),
+    default: 1_000,
+    commands: ['supervise'],
+    explain:
+      "The longest delay before publishing the primary's address is tried again. So much longer clients may " +
+      'be without a new primary once etcd is back.',
+  }),
+  'pacemaker-poll-interval': option({
+    kind: duration(),
+    default: 1_000,
+    commands: ['supervise'],
+    explain: 'How often Pacemaker is asked who is primary. So late clients may learn of a new one.',
+  }),
+  'pacemaker-get-timeout': option({
+    kind: duration(),
+    default: 500,
+    commands: ['supervise'],
+    explain:
+      'How long one look at Pacemaker may take. While looks fail nothing is published, and clients keep the ' +
+      'last known primary.',
+  }),
+  'postgres-socket-dir': option({
+    kind: path('refused'),
+    default: '/var/run/postgresql',
+    commands: ['supervise'],
+    explain: "This node's PostgreSQL: the folder of its socket, or a host.",
+  }),
+  'postgres-port': option({
+    kind: port(),
+    default: 5432,
+    commands: ['supervise'],
+    explain: "This node's PostgreSQL: its port.",
+  }),
+  'postgres-user': option({
+    kind: text({ empty: 'refused' }),
+    default: 'pgcm',
+    commands: ['supervise'],
+    explain: "This node's PostgreSQL: who connects to see whether it takes writes.",
+  }),
+  'postgres-database': option({
+    kind: text({ empty: 'refused' }),
+    default: 'postgres',
+    commands: ['supervise'],
+    explain: "This node's PostgreSQL: the database to connect to.",
+  }),
+  'postgres-password': option({
+    kind: secret(),
+    default: '',
+    commands: ['supervise'],
+    explain: 'The password of postgres-user. As a flag, every user of this machine can read it.',
+  }),
+  'postgres-password-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['supervise'],
+    secretFor: 'postgres-password',
+    explain: 'A file whose first line is the password of postgres-user.',
+  }),
+  'postgres-timeout': option({
+    kind: duration(),
+    default: 2_000,
+    commands: ['supervise'],
+    explain:
+      "How long one question to this node's PostgreSQL may take. In a failover clients wait until the new " +
+      'primary has answered that it takes writes.',
+  }),
+
+  'failover-api-endpoints': option({
+    kind: list(hostPort(), { distinct: true }),
+    default: ['pg01:8080', 'pg02:8080', 'pg03:8080'],
+    commands: ['failover'],
+    explain:
+      'The failover APIs of all Postgres nodes. Clients of a node that is missing here are not paused.',
+  }),
+  'health-check-timeout': option({
+    kind: duration(),
+    default: 2_000,
+    commands: ['failover'],
+    explain:
+      'How long the check of each node may take. Clients notice nothing of it: it comes before the pause.',
+  }),
+  'lock-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: ['failover'],
+    explain:
+      'How long to wait while another failover holds the lock. Clients notice nothing of it: it comes before the pause.',
+  }),
+  'pause-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: ['failover'],
+    explain:
+      'How long PgBouncer may wait for open transactions to end. Meanwhile new statements wait, so this is what ' +
+      'the oldest transaction can cost all other clients. When it is over, the failover gives up and everybody goes ' +
+      'on where they were.',
+  }),
+  'pause-expiry': option({
+    kind: duration('allowed'),
+    default: 25_000,
+    commands: ['failover'],
+    explain:
+      'After this long a pause is lifted whatever happened, also when the failover command died: the longest a ' +
+      "client waits. It must be shorter than the clients' own timeouts and PgBouncer's query_wait_timeout (120s), " +
+      'or they see errors. If the new primary is not there by then, their statements fail. 0 means never, and is ' +
+      'refused without allow-endless-pause.',
+  }),
+  'allow-endless-pause': option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover'],
+    explain:
+      'Lets pause-expiry be 0. If the failover command dies then, clients wait until somebody resumes every ' +
+      'PgBouncer by hand.',
+  }),
+  'promote-timeout': option({
+    kind: duration(),
+    default: 25_000,
+    follows: 'pause-expiry',
+    commands: ['failover'],
+    explain:
+      'How long the standby may take to become primary and take writes, while clients wait. When it is over ' +
+      'the move is taken back, clients are let go, and the command says what it found.',
+  }),
+  'resume-timeout': option({
+    kind: duration(),
+    default: 5_000,
+    commands: ['failover'],
+    explain:
+      'How long each PgBouncer may take to lead to the new primary and let its clients go on. Those of one that ' +
+      'takes longer wait until pause-expiry.',
+  }),
+  'pacemaker-timeout': option({
+    kind: duration(),
+    default: 20_000,
+    commands: ['failover'],
+    explain:
+      'How long Pacemaker may take to accept a command, not to carry it out. Clients wait meanwhile, as they are ' +
+      'paused by then.',
+  }),
+} as const;
+
+export type OptionName = keyof typeof options;
+
+type ValueOf<O> = O extends Option<infer T> ? T : never;
+type CommandsOf<O> = O extends { readonly commands: readonly (infer C)[] } ? C : never;
+
+/** The value of every option: durations in milliseconds, "not set" is the empty text. */
+export type Config = { readonly [K in OptionName]: ValueOf<(typeof options)[K]> };
+
+/** What a command may read: the options that say that it uses them. */
+export type ConfigOf<C extends CommandName> = Pick<
+  Config,
+  { [K in OptionName]: C extends CommandsOf<(typeof options)[K]> ? K : never }[OptionName]
+>;
+
+export const optionNames = Object.keys(options) as readonly OptionName[];
+
+/** The declaration without the type of its value, for code that treats all options alike. */
+export function declaration(name: OptionName): Option<unknown> {
+  return options[name] as Option<unknown>;
+}
+
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(options, name);
+}
+
+/** `pause-timeout` is `PGCM_PAUSE_TIMEOUT` in the environment. */
+export function variableName(name: OptionName): string {
+  return `PGCM_${name.toUpperCase().replaceAll('-', '_')}`;
+}

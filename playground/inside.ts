@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { signalIfThere } from './exec.js';
 
@@ -15,8 +16,8 @@ const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
  * Start a command inside a host.
  *
  * The host's init is a process of the world, seen through the world's own /proc; entering needs no
- * program inside and no daemon. nsenter hands on the exit status, but no signal: so the command and
- * nsenter are one process group, and the returned child's kill() signals all of it.
+ * program inside and no daemon. nsenter forks and hands on the exit status, but no signal: so the
+ * returned child's kill() signals the command itself.
  * @param world the machine's pid of the world's init
  * @param init the world's pid of the host's init
  */
@@ -41,9 +42,26 @@ export function spawnInside(
   });
   child.kill = (signal = 'SIGTERM') => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;
-    return signalIfThere(options.foreground === true ? child.pid : -child.pid, signal);
+    return signalIfThere(childOf(child.pid) ?? child.pid, signal);
   };
   return child;
+}
+
+/** The machine's pid of nsenter's only child; undefined before it has forked. */
+function childOf(parent: number): number | undefined {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid))
+    .find((pid) => parentOf(pid) === parent);
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    // It ended while we looked.
+    return undefined;
+  }
 }
 
 function optionOf(kind: string): string {

@@ -1,0 +1,123 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What a playground must leave as it was on the machine, each as a sorted list of lines. */
+export type Machine = Readonly<Record<string, readonly string[]>>;
+
+/** Counters and clocks among the sysctls: they move while nobody changes anything. */
+const moving = [
+  /^fs\/(dentry-state|file-nr|inode-nr|inode-state|aio-nr|quota\/)/,
+  /^fs\/(binfmt_misc|mqueue)\//,
+  /^kernel\/(ns_last_pid|pty\/nr|random\/|tainted|sched_domain|keys\/)/,
+  /^net\/netfilter\/nf_conntrack_count$/,
+  /^net\/ipv[46]\/.*(flush|mtu_expires|gc_)/,
+  /^vm\/stat_refresh$/,
+];
+
+/** @param ours texts that only a playground's command lines contain */
+export function lookAtMachine(ours: readonly string[]): Machine {
+  return {
+    processes: processes(ours),
+    namespaces: namespaces(),
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n').sort(),
+    links: said('ip', ['-o', 'link']).map(withoutCounters),
+    addresses: said('ip', ['-o', 'addr']).map(withoutCounters),
+    routes: [
+      ...said('ip', ['route', 'show', 'table', 'all']),
+      ...said('ip', ['-6', 'route', 'show', 'table', 'all']),
+    ].map(withoutCounters),
+    firewall: said('nft', ['list', 'ruleset']),
+    sysctls: sysctls(),
+    etc: filesOf('/etc'),
+    packages: filesOf('/var/lib/dpkg', 1),
+  };
+}
+
+/** @returns one line per difference; empty when nothing has changed */
+export function differences(before: Machine, after: Machine): string[] {
+  return Object.keys(before).flatMap((part) => {
+    const [was, is] = [before[part] ?? [], after[part] ?? []];
+    // A process or namespace of somebody else may well have ended meanwhile.
+    const mayGo = part === 'processes' || part === 'namespaces';
+    return [
+      ...is.filter((line) => !was.includes(line)).map((line) => `${part}: new: ${line}`),
+      ...was.filter((line) => !mayGo && !is.includes(line)).map((line) => `${part}: gone: ${line}`),
+    ];
+  });
+}
+
+const kinds = ['mnt', 'net', 'pid', 'uts', 'ipc', 'cgroup', 'user'];
+
+/** Processes in other namespaces than ours, and those whose command line speaks of a playground. */
+function processes(ours: readonly string[]): string[] {
+  const home = kinds.map((kind) => namespaceOf('self', kind));
+  return pids().flatMap((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
+      const elsewhere = kinds.some((kind, index) => namespaceOf(pid, kind) !== home[index]);
+      const suspect = elsewhere || ours.some((text) => command.includes(text));
+      return suspect && pid !== String(process.pid) ? [`${pid} ${command}`] : [];
+    } catch {
+      // It ended while we looked, or it is a zombie and has no namespaces any more.
+      return [];
+    }
+  });
+}
+
+function namespaces(): string[] {
+  const found = pids().flatMap((pid) =>
+    kinds.flatMap((kind) => {
+      try {
+        return namespaceOf(pid, kind);
+      } catch {
+        return [];
+      }
+    }),
+  );
+  return [...new Set(found)].sort();
+}
+
+function namespaceOf(pid: string, kind: string): string {
+  return readlinkSync(`/proc/${pid}/ns/${kind}`);
+}
+
+function pids(): string[] {
+  return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
+}
+
+function sysctls(folder = '/proc/sys'): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    const name = path.slice('/proc/sys/'.length);
+    if (moving.some((pattern) => pattern.test(entry.isDirectory() ? `${name}/` : name))) return [];
+    if (entry.isDirectory()) return sysctls(path);
+    try {
+      return [`${name} = ${readFileSync(path, 'utf8').trim()}`];
+    } catch {
+      // Some can only be written.
+      return [];
+    }
+  });
+}
+
+/** Size and time of every file, which any writing changes. */
+function filesOf(folder: string, depth = Infinity): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return depth > 1 ? filesOf(path, depth - 1) : [];
+    if (!entry.isFile()) return [path];
+    const { size, mtimeMs, mode } = statSync(path);
+    return [`${path} ${size} ${mtimeMs} ${mode}`];
+  });
+}
+
+/** Without the program (nft need not be there) there is nothing to compare. */
+function said(program: string, args: string[]): string[] {
+  const { stdout } = spawnSync(program, args, { encoding: 'utf8', timeout: 30_000 });
+  return ((stdout as string | null) ?? '').trim().split('\n').sort();
+}
+
+function withoutCounters(line: string): string {
+  return line.replace(/\b(valid_lft|preferred_lft|expires) \S+/g, '').trim();
+}

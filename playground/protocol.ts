@@ -35,5 +35,7 @@ export interface WorldStatus {
   readonly error?: string;
   /** false: the power switch has been told to refuse, so no node can be fenced. */
   readonly fencingWorks: boolean;
+  /** How many times it has refused since `up`. */
+  readonly fencingRefused: number;
   readonly hosts: readonly HostStatus[];
 }

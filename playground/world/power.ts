@@ -12,6 +12,7 @@ import type { Host } from './host.js';
 export class PowerSwitch {
   /** false makes `off` fail, as a switch does whose own power or network is gone. */
   works = true;
+  refused = 0;
 
   constructor(private readonly hosts: ReadonlyMap<string, Host>) {}
 
@@ -43,7 +44,10 @@ export class PowerSwitch {
     if (host === undefined) return `error no outlet for '${name}'`;
     if (command === 'status') return host.status().power === 'off' ? 'off' : 'on';
     if (command !== 'off') return `error unknown command '${command ?? ''}'`;
-    if (!this.works) return 'error the switch was told to fail';
+    if (!this.works) {
+      this.refused++;
+      return 'error the switch was told to fail';
+    }
     try {
       await host.powerOff('fenced');
       return 'off';

@@ -47,6 +47,7 @@ export class World {
       since: this.config.since,
       ...this.phase,
       fencingWorks: this.power.works,
+      fencingRefused: this.power.refused,
       hosts: [...this.hosts.values()].map((host) => host.status()),
     };
   }

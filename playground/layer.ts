@@ -53,12 +53,8 @@ export async function ensureLayer(request: LayerRequest): Promise<Layer> {
   const lock = await lockCache(cache, paths, log, signal);
   try {
     const stop = AbortSignal.any([signal, lock.lost]);
-    const layerKey = await keyOfLayer(stop);
+    const layerKey = await currentLayer({ ...request, signal: stop });
     const directory = join(cache, 'layers', layerKey);
-    if (!existsSync(directory)) {
-      await buildLayer(directory, { ...request, signal: stop });
-      removeOthers(join(cache, 'layers'), layerKey);
-    }
     const seedKey = hash([layerKey, ...seedSources()]);
     const seed = join(cache, 'seeds', seedKey);
     if (!existsSync(seed)) {
@@ -69,6 +65,18 @@ export async function ensureLayer(request: LayerRequest): Promise<Layer> {
   } catch (error) {
     lock.release();
     throw error;
+  }
+}
+
+/** @returns the key of a layer that is there and belongs to this machine as it is now */
+async function currentLayer(request: LayerRequest): Promise<string> {
+  const folder = join(request.cache, 'layers');
+  for (;;) {
+    const key = await keyOfLayer(request.signal);
+    if (existsSync(join(folder, key))) return key;
+    await buildLayer(join(folder, key), request);
+    removeOthers(folder, key);
+    // Once more: the machine's own packages may have changed below the layer while it was built.
   }
 }
 

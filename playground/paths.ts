@@ -17,6 +17,8 @@ export interface PlaygroundPaths {
   readonly lock: string;
   readonly config: string;
   readonly controlSocket: string;
+  /** Exists inside the world only. */
+  readonly powerSocket: string;
   readonly logs: string;
   /** Mount point of the world's tmpfs; stays an empty folder for everybody else. */
   readonly world: string;
@@ -36,16 +38,17 @@ export function playgroundPaths(name: string, environment: NodeJS.ProcessEnv): P
     );
   }
   const directory = join(stateRoot(environment), name);
-  const controlSocket = join(directory, 'control.sock');
-  if (Buffer.byteLength(controlSocket) > longestSocketPath) {
-    throw new PlaygroundError(`PGCM_PLAYGROUND_DIR is too long for a socket: ${controlSocket}`, 2);
+  const powerSocket = join(directory, 'world', 'power', 'socket');
+  if (Buffer.byteLength(powerSocket) > longestSocketPath) {
+    throw new PlaygroundError(`PGCM_PLAYGROUND_DIR is too long for a socket: ${powerSocket}`, 2);
   }
   return {
     name,
     directory,
     lock: join(directory, 'lock'),
     config: join(directory, 'world.json'),
-    controlSocket,
+    controlSocket: join(directory, 'control.sock'),
+    powerSocket,
     logs: join(directory, 'log'),
     world: join(directory, 'world'),
     marker: `pgcm-playground=${name}@${directory}`,

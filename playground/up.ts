@@ -53,6 +53,7 @@ export async function bringUp(
         world: paths.world,
         logs: paths.logs,
         controlSocket: paths.controlSocket,
+        powerSocket: paths.powerSocket,
         repository,
         node: process.execPath,
         layer: layer.directory,

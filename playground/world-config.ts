@@ -9,6 +9,7 @@ export interface WorldConfig {
   readonly world: string;
   readonly logs: string;
   readonly controlSocket: string;
+  readonly powerSocket: string;
   readonly repository: string;
   /** The Node binary that the hosts use too. */
   readonly node: string;

@@ -39,7 +39,7 @@ async function obey(args: Arguments): Promise<number> {
     case 'status':
       return printStatus(Playground.attach(args.name), args.json);
     case 'exec':
-      return enter(Playground.attach(args.name), host, rest.length > 0 ? rest : ['bash', '-i']);
+      return enter(Playground.attach(args.name), host, rest.length > 0 ? rest : ['bash']);
     case 'psql':
       return enter(Playground.attach(args.name), host, asPostgres('psql', ...rest));
     case 'kill':

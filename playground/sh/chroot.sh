@@ -1,6 +1,9 @@
 # Sourced by the scripts that run commands in the package layer (in mount and pid namespaces of their
 # own, so a SIGKILL leaves nothing mounted).
 
+# The folders made here become the hosts' own, root folder included.
+umask 022
+
 # Mount what a Debian package's scripts expect to find. Usage: mount_system ROOT
 mount_system() {
     mount -t proc proc "$1/proc"

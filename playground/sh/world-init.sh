@@ -10,6 +10,8 @@
 # Node does not do; `wait` in a shell does. The world ends with the daemon: hosts that nobody can
 # switch off or look at are of no use.
 set -u
+# The folders made in here become the hosts' own, root folder included.
+umask 022
 shift
 ip link set lo up
 "$@" &

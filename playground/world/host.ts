@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, closeSync, rmSync, writeFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { messageOf } from '../errors.js';
 import { killGroup, runChecked, signalIfThere, toolEnvironment } from '../exec.js';
@@ -168,7 +168,7 @@ export class Host {
             '--propagation',
             'private',
           ],
-          ...['sh', script('host-init.sh'), this.root, join(config.world, 'power')],
+          ...['sh', script('host-init.sh'), this.root, dirname(config.powerSocket)],
           ...[config.repository, config.node, kind === 'postgres' ? config.seed : '', address],
           ...[`NODE_KIND=${kind}`, `NODE_NAME=${name}`, `NODE_ADDRESS=${address}`],
           `CLUSTER_MEMBERS=${members.map((member) => `${member.name}=${member.address}`).join(' ')}`,

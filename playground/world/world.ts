@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { messageOf, PlaygroundError } from '../errors.js';
 import { runChecked } from '../exec.js';
 import type { WorldStatus } from '../protocol.js';
@@ -24,7 +24,7 @@ export class World {
     try {
       await this.mountDisks();
       await makeSwitch();
-      await this.power.listen(join(this.config.world, 'power', 'socket'));
+      await this.power.listen(this.config.powerSocket);
       await Promise.all([...this.hosts.values()].map((host) => host.start()));
       this.phase = { phase: 'ready' };
     } catch (error) {
@@ -53,10 +53,10 @@ export class World {
   }
 
   private async mountDisks(): Promise<void> {
-    const { world, layer, layerWork } = this.config;
+    const { world, layer, layerWork, powerSocket } = this.config;
     await this.mount('tmpfs', 'mode=0755', world);
     const layerRoot = join(world, 'layer');
-    for (const folder of [layerRoot, join(world, 'power')]) mkdirSync(folder);
+    for (const folder of [layerRoot, dirname(powerSocket)]) mkdirSync(folder);
     // An overlay with this upper may be mounted by another playground too. Nobody writes to it, which
     // makes that harmless; `index` would refuse it. Only as an upper can the cache lie inside the lower.
     const options = `lowerdir=/,upperdir=${join(layer, 'upper')},workdir=${layerWork},index=off`;

@@ -66,6 +66,11 @@ export default tseslint.config(
     rules: { 'no-restricted-globals': 'off' },
   },
   {
+    // Plain JavaScript, so that no type checker knows Node's own globals here.
+    files: ['scripts/**'],
+    languageOptions: { globals: { URL: 'readonly', AbortController: 'readonly', AbortSignal: 'readonly' } },
+  },
+  {
     files: ['test/**'],
     rules: { '@typescript-eslint/no-floating-promises': 'off' },
   },

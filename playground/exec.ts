@@ -23,6 +23,16 @@ export function toolEnvironment(environment: NodeJS.ProcessEnv = process.env): N
   return { ...environment, PATH: `${environment['PATH'] ?? '/usr/bin:/bin'}:/usr/sbin:/sbin` };
 }
 
+/** What a command gets inside: nothing of the caller's environment but its terminal's type. */
+export function cleanEnvironment(): Record<string, string> {
+  return {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/root',
+    LANG: 'C.UTF-8',
+    TERM: process.env['TERM'] ?? 'dumb',
+  };
+}
+
 /**
  * Run a program to its end and keep what it said.
  * @throws PlaygroundError when it cannot be started or takes longer than timeoutMs; the signal's reason when aborted

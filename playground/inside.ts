@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
-import { signalIfThere } from './exec.js';
+import { cleanEnvironment, signalIfThere } from './exec.js';
 
 export interface InsideOptions {
   readonly stdio?: StdioOptions;
@@ -9,8 +9,6 @@ export interface InsideOptions {
   /** Stay in the caller's process group, so that the terminal's keys reach the command. */
   readonly foreground?: boolean;
 }
-
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Start a command inside a host.
@@ -32,13 +30,7 @@ export function spawnInside(
   const child = spawn('nsenter', [...entrances, `--root=${host}/root`, `--wd=${host}/root`, '--', ...argv], {
     detached: options.foreground !== true,
     stdio: options.stdio ?? ['pipe', 'pipe', 'pipe'],
-    env: {
-      PATH: searchPath,
-      HOME: '/root',
-      LANG: 'C.UTF-8',
-      TERM: process.env['TERM'] ?? 'dumb',
-      ...options.environment,
-    },
+    env: { ...cleanEnvironment(), ...options.environment },
   });
   child.kill = (signal = 'SIGTERM') => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return false;

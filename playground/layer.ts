@@ -17,7 +17,7 @@ import { onLine } from './lines.js';
 import { takeLock, type Lock } from './lock.js';
 import { makePrivate, repository, script, type PlaygroundPaths } from './paths.js';
 import { readWorldConfig } from './world-config.js';
-import { runningPlaygrounds } from './processes.js';
+import { layerUsers } from './processes.js';
 
 /**
  * The Debian packages of the hosts, installed once into an overlay over this machine's root, and the
@@ -193,8 +193,12 @@ async function build(
   { paths, log, signal, timeoutMs, logFile }: BuildOptions,
 ): Promise<number> {
   const child = spawn(
-    'unshare',
+    // However this process ends, unshare ends with it, and the script with unshare.
+    'setpriv',
     [
+      '--pdeathsig',
+      'KILL',
+      'unshare',
       ...namespaces,
       '--fork',
       '--kill-child',
@@ -232,7 +236,7 @@ async function build(
 
 /** Remove what no key leads to any more, unless a playground runs on it. */
 function removeOthers(folder: string, keep: string): void {
-  const used = new Set(runningPlaygrounds().flatMap(({ directory }) => cacheFoldersOf(directory)));
+  const used = new Set(layerUsers().flatMap(({ directory }) => cacheFoldersOf(directory)));
   for (const entry of readdirSync(folder)) {
     const path = join(folder, entry);
     if (entry !== keep && !used.has(path)) rmSync(path, { recursive: true, force: true });

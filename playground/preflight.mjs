@@ -9,6 +9,7 @@ export const tools = [
   { name: 'unshare', package: 'util-linux' },
   { name: 'nsenter', package: 'util-linux' },
   { name: 'flock', package: 'util-linux' },
+  { name: 'setpriv', package: 'util-linux' },
   { name: 'pivot_root', package: 'util-linux' },
   { name: 'mount', package: 'mount' },
   { name: 'umount', package: 'mount' },

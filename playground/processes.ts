@@ -29,10 +29,10 @@ export function findMarked(marker?: string): MarkedProcess[] {
     );
 }
 
-/** Name and state folder of every playground that has a world now. */
-export function runningPlaygrounds(): { name: string; directory: string }[] {
+/** Name and state folder of everything that uses the package layer now. */
+export function layerUsers(): { name: string; directory: string }[] {
   return findMarked()
-    .filter(isWorldInit)
+    .filter((found) => isInitOf(found, 'world-init.sh') || isInitOf(found, 'layer-exec.sh'))
     .flatMap(({ argv }) => {
       const match = argv.map((arg) => markerPattern.exec(arg)).find((found) => found !== null);
       return match?.[1] !== undefined && match[2] !== undefined
@@ -43,11 +43,11 @@ export function runningPlaygrounds(): { name: string; directory: string }[] {
 
 /** The machine's pid of the world's PID 1, if this playground has a world. */
 export function findWorld(paths: PlaygroundPaths): number | undefined {
-  return findMarked(paths.marker).find(isWorldInit)?.pid;
+  return findMarked(paths.marker).find((found) => isInitOf(found, 'world-init.sh'))?.pid;
 }
 
-function isWorldInit(found: MarkedProcess): boolean {
-  return found.isInit && found.argv.some((arg) => basename(arg) === 'world-init.sh');
+function isInitOf(found: MarkedProcess, program: string): boolean {
+  return found.isInit && basename(found.argv[1] ?? '') === program;
 }
 
 function describe(pid: number): MarkedProcess | undefined {

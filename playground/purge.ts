@@ -3,7 +3,7 @@ import { PlaygroundError } from './errors.js';
 import { takeLock } from './lock.js';
 import type { PlaygroundPaths } from './paths.js';
 import { join } from 'node:path';
-import { runningPlaygrounds } from './processes.js';
+import { layerUsers } from './processes.js';
 import { readWorldConfig } from './world-config.js';
 
 /** Remove the cached packages and data directories. @throws PlaygroundError while a playground uses them */
@@ -12,7 +12,7 @@ export async function purgeCache(cache: string, paths: PlaygroundPaths): Promise
   const lock = await takeLock(join(cache, 'lock'), paths.marker, false);
   if (lock === undefined) throw new PlaygroundError(`the package cache ${cache} is in use by an \`up\``);
   try {
-    const users = runningPlaygrounds()
+    const users = layerUsers()
       .filter(({ directory }) => readWorldConfig(join(directory, 'world.json')).layer.startsWith(`${cache}/`))
       .map(({ name }) => name);
     if (users.length > 0) {

@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { HostPlan } from './plan.js';
 
-/** What the world's daemon must know; written before the world starts, read by the daemon and by `purge`. */
+/**
+ * What the world's daemon must know; written before the world starts. Also tells everybody else which
+ * parts of the cache are in use.
+ */
 export interface WorldConfig {
   readonly name: string;
   readonly hosts: readonly HostPlan[];

@@ -24,6 +24,7 @@ const commands = {
   cut: { options: [], least: 1, most: 1, usage: 'cut NODE' },
   heal: { options: [], least: 1, most: 1, usage: 'heal NODE' },
   fencing: { options: [], least: 1, most: 1, usage: 'fencing ok|fail' },
+  layer: { options: [], least: 1, most: Infinity, usage: 'layer ensure | layer exec -- CMD [ARG...]' },
   purge: { options: [], least: 0, most: 0, usage: 'purge' },
 } as const;
 
@@ -80,7 +81,7 @@ function splitInner(argv: readonly string[]): [string[], string[]] {
     else if (/^--(name|nodes|apps|timeout)$/.test(word)) index++;
   }
   const [command, node] = words;
-  const takesInner = command !== undefined && ['exec', 'psql'].includes(argv[command] ?? '');
+  const takesInner = command !== undefined && ['exec', 'psql', 'layer'].includes(argv[command] ?? '');
   if (!takesInner || node === undefined) return [[...argv], []];
   const inner = argv.slice(node + 1);
   return [argv.slice(0, node + 1), inner[0] === '--' ? inner.slice(1) : inner];

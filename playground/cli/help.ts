@@ -15,6 +15,8 @@ Commands
   cut NODE             cut its network cable
   heal NODE            join it again
   fencing ok|fail      'fail' makes the power switch refuse, so that no node can be fenced
+  layer ensure         install the hosts' packages into the cache, if they are not there
+  layer exec -- CMD    run a command over them in a throw-away root, without a network
   purge                down, and remove the cached packages too
 
 Options

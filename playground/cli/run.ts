@@ -4,6 +4,7 @@ import { asPostgres } from '../cluster.js';
 import { messageOf, PlaygroundError } from '../errors.js';
 import { cacheRoot, playgroundPaths } from '../paths.js';
 import { endWorld } from '../world-process.js';
+import { prepareLayer, runInLayer } from '../layer-exec.js';
 import { purgeCache } from '../purge.js';
 import { type Arguments, parseArguments } from './args.js';
 import { enter } from './enter.js';
@@ -34,6 +35,8 @@ async function obey(args: Arguments): Promise<number> {
       return up(args);
     case 'down':
       return down(args);
+    case 'layer':
+      return layer(host, rest);
     case 'purge':
       return purge(args);
     case 'status':
@@ -81,6 +84,21 @@ async function withInterrupt<T>(action: (signal: AbortSignal) => Promise<T>): Pr
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
   }
+}
+
+async function layer(action: string, argv: readonly string[]): Promise<number> {
+  const known = action === 'ensure' ? argv.length === 0 : action === 'exec' && argv.length > 0;
+  if (!known) throw new PlaygroundError('usage: layer ensure | layer exec -- CMD [ARG...]', 2);
+  await preflight();
+  // Standard output belongs to the command.
+  const log = (line: string): void => console.error(`packages: ${line}`);
+  return withInterrupt(async (signal) => {
+    const use = { environment: process.env, log, signal };
+    if (action === 'exec') return runInLayer(argv, use);
+    await prepareLayer(use);
+    log('there');
+    return 0;
+  });
 }
 
 function stopwatch(): (line: string) => string {

@@ -7,6 +7,7 @@
 # the daemon's: "pid N" when the namespaces exist, "booted" just before the start script takes over.
 # Standard input gives one line as soon as the cable (eth0) is plugged in.
 set -eu
+. "$(dirname "$0")/chroot.sh"
 root=$1 share=$2 repository=$3 node=$4 seed=$5 address=$6
 shift 6
 
@@ -21,40 +22,9 @@ ip link set lo up
 ip addr add "$address/24" dev eth0
 ip link set eth0 up
 
+mount_system "$root"
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 cd "$root"
-mount -t proc -o nosuid,nodev,noexec proc proc
-# Sysctls outside the network namespace and the sysrq trigger are the machine's own: Pacemaker's
-# "panic" writes a reboot to the trigger, and that would be this machine's.
-for path in sys sysrq-trigger irq bus fs; do
-    [ -e "proc/$path" ] || continue
-    mount --bind "proc/$path" "proc/$path"
-    mount -o remount,bind,ro "proc/$path"
-done
-mount -t sysfs -o ro,nosuid,nodev,noexec sysfs sys
-
-mount -t tmpfs -o mode=0755,nosuid tmpfs dev
-mknod -m 666 dev/null c 1 3
-mknod -m 666 dev/zero c 1 5
-mknod -m 666 dev/full c 1 7
-mknod -m 666 dev/random c 1 8
-mknod -m 666 dev/urandom c 1 9
-mknod -m 666 dev/tty c 5 0
-ln -s /proc/self/fd dev/fd
-ln -s fd/0 dev/stdin
-ln -s fd/1 dev/stdout
-ln -s fd/2 dev/stderr
-mkdir dev/pts dev/shm
-mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts dev/pts
-ln -s pts/ptmx dev/ptmx
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs dev/shm
-mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs run
-mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs tmp
-mkdir -m 1777 run/lock
-
-bind_read_only() { # SOURCE TARGET
-    mount --bind "$1" "$2"
-    mount -o remount,bind,ro "$2"
-}
 bind_read_only "$repository" opt/pgcm
 bind_read_only "$node" opt/node/bin/node
 bind_read_only "$share" opt/power

@@ -1,0 +1,38 @@
+import type { Playground } from './client.js';
+import { look } from './cluster.js';
+import { PlaygroundError } from './errors.js';
+
+/** Where docker/node keeps the files of ocf:heartbeat:pgsql (its parameter tmpdir). */
+const lockFile = '/var/lib/pgsql/tmp/PGSQL.lock';
+
+/**
+ * Brings back what the stock agent keeps down: after a demotion it leaves PGSQL.lock on the old primary
+ * and refuses to start there until somebody has removed it. Safe here, as a planned move leaves no
+ * divergence behind; in production that is the operator's to judge.
+ *
+ * @returns the nodes on which the file was removed
+ */
+export async function rejoin(playground: Playground): Promise<readonly string[]> {
+  const nodes = (await playground.hosts('postgres')).filter(({ power }) => power === 'on');
+  const [first] = nodes;
+  if (first === undefined) return [];
+  const { primary } = await look(playground, first.name);
+  const rejoined: string[] = [];
+  for (const { name } of nodes) {
+    if (name === primary) continue;
+    if ((await playground.exec(name, ['test', '-e', lockFile])).status !== 0) continue;
+    await must(playground, name, ['rm', '-f', lockFile]);
+    await must(playground, name, ['crm_resource', '--cleanup', '--resource', 'msPostgresql', '--node', name]);
+    rejoined.push(name);
+  }
+  return rejoined;
+}
+
+async function must(playground: Playground, host: string, argv: readonly string[]): Promise<void> {
+  const { status, stdout, stderr } = await playground.exec(host, argv);
+  if (status !== 0) {
+    throw new PlaygroundError(
+      `${host}: ${argv.join(' ')}: status ${status}: ${stderr.trim() || stdout.trim()}`,
+    );
+  }
+}

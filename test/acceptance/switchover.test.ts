@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Cluster } from './cluster.js';
+import { FailoverRun } from './failover-run.js';
+import { Session } from './session.js';
+
+describe('pgcm failover on a real cluster', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await Cluster.up('t-switchover');
+  });
+  after(() => cluster.down());
+
+  const failover = (...args: string[]): Promise<FailoverRun> =>
+    FailoverRun.start(cluster.playground, 'client01', ...args);
+
+  it("the key holds the primary's address, and every bouncer leads there, the app host's too", async () => {
+    const primary = cluster.addressOf(await cluster.primary());
+    assert.equal(await cluster.key(), primary);
+    for (const bouncer of cluster.bouncers) assert.equal(await cluster.leadsTo(bouncer), primary, bouncer);
+  });
+
+  it("the site's template with {{.Host}} renders as it is", async () => {
+    const template = await cluster.output('app01', 'cat', '/etc/pgbouncer/pgbouncer.ini.template');
+    const rendered = await cluster.output('app01', 'cat', '/etc/pgbouncer/pgbouncer.ini');
+    assert.match(template, /host=\{\{\.Host\}\}/);
+    assert.equal(rendered, template.replaceAll('{{.Host}}', await cluster.key()));
+  });
+
+  describe('with a transaction left open', () => {
+    let session: Session;
+    before(async () => {
+      session = await Session.open(cluster.playground, 'pg03');
+      await session.query('create table kept (id int primary key)');
+      await session.query('begin; insert into kept values (1)');
+    });
+    after(() => session.close());
+
+    it('tries the pause for its time, gives up, and clients run again; the transaction commits', async () => {
+      const old = await cluster.primary();
+      const run = await failover('--pause-timeout', '1s', '--pause-expiry', '1s');
+      await run.reached('step.start', 'pause');
+      const pausedAt = performance.now();
+      await run.reached('step.end', 'pause');
+      const paused = performance.now() - pausedAt;
+      const waits = cluster.bouncers.map((bouncer) => cluster.leadsTo(bouncer));
+      assert.deepEqual(
+        await Promise.all(waits),
+        cluster.bouncers.map(() => cluster.addressOf(old)),
+      );
+      assert.ok(
+        performance.now() - pausedAt - paused < 1_500,
+        'clients waited on after the pause was given up',
+      );
+      assert.equal(await run.status(), 4, run.text);
+      assert.ok(paused >= 1_000 && paused < 3_000, `it tried for ${paused} ms`);
+      assert.match(run.text, /transaction stayed open/);
+      await session.query('commit');
+      assert.equal(session.errors, '');
+      assert.equal(await session.query('select count(*) from kept'), '1');
+      assert.equal(await cluster.primary(), old);
+      await cluster.assertCalm();
+    });
+
+    it('then moves the primary to the sync standby, and the same client connection goes on there', async () => {
+      const [old, sync] = [await cluster.primary(), await cluster.sync()];
+      const timeline = await cluster.timeline(old);
+      const run = await failover();
+      assert.equal(await run.status(), 0, run.text);
+      assert.equal(await cluster.primary(), sync);
+      assert.notEqual(sync, old);
+      assert.ok((await cluster.timeline(sync)) > timeline);
+      assert.equal(await session.query('select host(inet_server_addr())'), cluster.addressOf(sync));
+      assert.equal(session.errors, '');
+      await cluster.assertCalm();
+    });
+  });
+
+  describe('interrupted', () => {
+    before(() => cluster.heal());
+
+    async function assertRolledBack(run: FailoverRun, old: string): Promise<void> {
+      assert.equal(await run.status(), 130, run.text);
+      assert.equal(await cluster.primary(), old);
+      await cluster.assertCalm();
+    }
+
+    it('in the check, which a frozen supervise holds', async () => {
+      const old = await cluster.primary();
+      const pid = await cluster.pid('pg03', 'pgcm-supervise');
+      await cluster.output('pg03', 'kill', '-STOP', pid);
+      const run = await failover();
+      await run.reached('step.start', 'check');
+      run.interrupt();
+      await run.status();
+      await cluster.output('pg03', 'kill', '-CONT', pid);
+      await assertRolledBack(run, old);
+    });
+
+    it('while it waits for the lock, which somebody else holds', async () => {
+      const old = await cluster.primary();
+      const lease = /lease (\w+) granted/.exec(await cluster.etcdctl('lease', 'grant', '60'))?.[1] ?? '';
+      await cluster.etcdctl('put', `/master/${lease}`, '', `--lease=${lease}`);
+      const run = await failover();
+      await run.reached('step.start', 'lock');
+      run.interrupt();
+      await run.status();
+      assert.deepEqual(await cluster.locks(), [`/master/${lease}`], 'it left its own key in the queue');
+      await cluster.etcdctl('lease', 'revoke', lease);
+      await assertRolledBack(run, old);
+    });
+
+    it('in the pause, which an open transaction holds', async () => {
+      const old = await cluster.primary();
+      const session = await Session.open(cluster.playground, 'pg01');
+      await session.query('begin; insert into kept values (2)');
+      const run = await failover('--pause-timeout', '20s');
+      await run.reached('step.start', 'pause');
+      run.interrupt();
+      await assertRolledBack(run, old);
+      await session.query('rollback');
+      assert.equal(session.errors, '');
+      session.close();
+    });
+
+    it('while the primary moves: it says so, and sees it through', async () => {
+      const sync = await cluster.sync();
+      const run = await failover();
+      await run.reached('step.start', 'migrate');
+      run.interrupt();
+      assert.equal(await run.status(), 0, run.text);
+      assert.ok(
+        run.lines.some((line) => line.event === 'failover.interrupted'),
+        run.text,
+      );
+      assert.equal(await cluster.primary(), sync);
+      await cluster.assertCalm();
+    });
+  });
+});

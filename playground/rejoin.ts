@@ -3,7 +3,7 @@ import { look } from './cluster.js';
 import { PlaygroundError } from './errors.js';
 
 /** Where docker/node keeps the files of ocf:heartbeat:pgsql (its parameter tmpdir). */
-const lockFile = '/var/lib/pgsql/tmp/PGSQL.lock';
+const lockFile = '/var/lib/postgresql/tmp/PGSQL.lock';
 
 /**
  * Brings back what the stock agent keeps down: after a demotion it leaves PGSQL.lock on the old primary

@@ -75,10 +75,10 @@ export async function bringUp(
       hosts.map(({ name }) => name),
       log,
     );
+    // The abort's reason says more than the call that it interrupted. (Ending the world ends our lock too.)
+    const why: unknown = signal.aborted ? signal.reason : error;
     if (options.keepOnFailure !== true) await endWorld(paths);
-    // The abort's reason says more than the call that it interrupted.
-    signal.throwIfAborted();
-    throw error;
+    throw why;
   } finally {
     lock.release();
   }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { findMarked } from '../../playground/processes.js';
 
 /** What a playground must leave as it was on the machine, each as a sorted list of lines. */
 export type Machine = Readonly<Record<string, readonly string[]>>;
@@ -15,11 +16,12 @@ const moving = [
   /^vm\/stat_refresh$/,
 ];
 
-/** @param ours texts that only a playground's command lines contain */
+/** @param ours texts that the command lines of the playgrounds under test, and no others, contain */
 export function lookAtMachine(ours: readonly string[]): Machine {
+  const others = processesOfOthers(ours);
   return {
-    processes: processes(ours),
-    namespaces: namespaces(),
+    processes: processes(ours, others),
+    namespaces: namespaces(others),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').trim().split('\n').sort(),
     links: said('ip', ['-o', 'link']).map(withoutCounters),
     addresses: said('ip', ['-o', 'addr']).map(withoutCounters),
@@ -49,15 +51,15 @@ export function differences(before: Machine, after: Machine): string[] {
 
 const kinds = ['mnt', 'net', 'pid', 'uts', 'ipc', 'cgroup', 'user'];
 
-/** Processes in other namespaces than ours, and those whose command line speaks of a playground. */
-function processes(ours: readonly string[]): string[] {
+/** Processes in other namespaces than ours, and those whose command line speaks of our playgrounds. */
+function processes(ours: readonly string[], others: ReadonlySet<string>): string[] {
   const home = kinds.map((kind) => namespaceOf('self', kind));
   return pids().flatMap((pid) => {
     try {
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim();
       const elsewhere = kinds.some((kind, index) => namespaceOf(pid, kind) !== home[index]);
       const suspect = elsewhere || ours.some((text) => command.includes(text));
-      return suspect && pid !== String(process.pid) ? [`${pid} ${command}`] : [];
+      return suspect && !others.has(pid) && pid !== String(process.pid) ? [`${pid} ${command}`] : [];
     } catch {
       // It ended while we looked, or it is a zombie and has no namespaces any more.
       return [];
@@ -65,17 +67,48 @@ function processes(ours: readonly string[]): string[] {
   });
 }
 
-function namespaces(): string[] {
-  const found = pids().flatMap((pid) =>
-    kinds.flatMap((kind) => {
-      try {
-        return namespaceOf(pid, kind);
-      } catch {
-        return [];
-      }
-    }),
-  );
+function namespaces(others: ReadonlySet<string>): string[] {
+  const found = pids()
+    .filter((pid) => !others.has(pid))
+    .flatMap((pid) => kinds.flatMap((kind) => namespaceIfThere(pid, kind) ?? []));
   return [...new Set(found)].sort();
+}
+
+/** Everything that belongs to playgrounds whose state folder is not among ours: they come and go as they like. */
+function processesOfOthers(ours: readonly string[]): ReadonlySet<string> {
+  const all = pids();
+  const parents = new Map(all.map((pid) => [pid, parentOf(pid)]));
+  const roots = new Set(
+    findMarked()
+      .filter(({ argv }) => !ours.some((text) => argv.join(' ').includes(text)))
+      .map(({ pid }) => String(pid)),
+  );
+  const descends = (pid: string | undefined): boolean =>
+    pid !== undefined && (roots.has(pid) || descends(parents.get(pid)));
+  const family = all.filter(descends);
+  // A command that was started inside from outside has its parent outside.
+  const home = namespaceOf('self', 'pid');
+  const inside = new Set(family.map((pid) => namespaceIfThere(pid, 'pid')).filter((found) => found !== home));
+  inside.delete(undefined);
+  return new Set([...family, ...all.filter((pid) => inside.has(namespaceIfThere(pid, 'pid')))]);
+}
+
+function parentOf(pid: string): string | undefined {
+  try {
+    const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return parent === '0' ? undefined : parent;
+  } catch {
+    return undefined;
+  }
+}
+
+function namespaceIfThere(pid: string, kind: string): string | undefined {
+  try {
+    return namespaceOf(pid, kind);
+  } catch {
+    // It ended while we looked.
+    return undefined;
+  }
 }
 
 function namespaceOf(pid: string, kind: string): string {

@@ -45,6 +45,8 @@ export const events = {
   pgbouncerLeftoverPause: 'pgbouncer.leftover_pause',
   routeApplied: 'route.applied',
   routeRefused: 'route.refused',
+  routeError: 'route.error',
+  templateError: 'template.error',
 
   clientConnecting: 'client.connecting',
   clientsHealthCheck: 'clients.health_check',

@@ -1,0 +1,97 @@
+import Handlebars from 'handlebars';
+import { describeError, PgcmError } from '../domain/errors.js';
+import { fromGoTemplate } from './go-template.js';
+import { checkNames, type Mistake } from './template-check.js';
+import { templateContext, templateNames, type TemplateValues } from './template-names.js';
+
+export interface Template {
+  render(values: TemplateValues): string;
+}
+
+/** For the trial at the start: an address that is reserved for documentation (RFC 5737). */
+const TRIAL: TemplateValues = { host: '192.0.2.1' };
+
+/**
+ * Compiles the template of a PgBouncer ini file. `{{.Host}}` (as in templates for
+ * pgsql-cluster-manager, which are Go's), `{{Host}}` and `{{host}}` are the primary's address; #if,
+ * #unless and #each are those of Handlebars. Nothing is HTML-escaped: the result is no HTML.
+ *
+ * @param name the template's file, for messages
+ * @throws PgcmError `bad-template` as `FILE:LINE:COLUMN: why`; both count from 1
+ */
+export function compileTemplate(source: string, name: string): Template {
+  const { text, hasGoComment, goOnly } = fromGoTemplate(source);
+  if (goOnly !== undefined) throw badTemplate(name, { ...position(source, goOnly.offset), why: goOnly.why });
+  const tree = parse(text, name, hasGoComment);
+  const { mistake, used } = checkNames(tree, templateNames);
+  if (mistake !== undefined) throw badTemplate(name, mistake);
+  if (used.size === 0) {
+    const why = 'it does not use {{.Host}} anywhere, so no database would follow the primary';
+    throw badTemplate(name, { line: 1, column: 1, why });
+  }
+  // An environment of its own: nobody else's helpers or partials are in it.
+  const render = Handlebars.create().compile<unknown>(tree, {
+    noEscape: true,
+    strict: true,
+    knownHelpersOnly: true,
+  });
+  const template = { render: (values: TemplateValues) => render(templateContext(values)) };
+  try {
+    // Handlebars compiles at the first use: what it finds then has to come out now.
+    template.render(TRIAL);
+  } catch (error) {
+    throw new PgcmError('bad-template', `${name}: ${describeError(error)}`, { cause: error });
+  }
+  return template;
+}
+
+function parse(text: string, name: string, ignoreStandalone: boolean): hbs.AST.Program {
+  try {
+    return Handlebars.parse(text, { ignoreStandalone });
+  } catch (error) {
+    throw badTemplate(name, { ...parseErrorPosition(error), why: parseErrorText(error) }, error);
+  }
+}
+
+function badTemplate(name: string, { line, column, why }: Mistake, cause?: unknown): PgcmError {
+  return new PgcmError('bad-template', `${name}:${line}:${column}: ${why}`, { cause });
+}
+
+function position(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1) ?? '').length + 1 };
+}
+
+/**
+ * An error of the grammar carries no position; the lexer stands where it happened. One that Handlebars
+ * finds in the tree (`{{#if x}}...{{/each}}`) carries it.
+ */
+function parseErrorPosition(error: unknown): { line: number; column: number } {
+  const own = error as { lineNumber?: number; column?: number };
+  if (own.lineNumber !== undefined && own.column !== undefined) {
+    return { line: own.lineNumber, column: own.column + 1 };
+  }
+  const { lexer } = (Handlebars as unknown as { Parser: { lexer: Lexer } }).Parser;
+  return { line: lexer.yylloc.first_line, column: lexer.yylloc.first_column + 1 };
+}
+
+interface Lexer {
+  readonly yylloc: { readonly first_line: number; readonly first_column: number };
+}
+
+/** The grammar's message is a drawing over several lines, with the names of its tokens. */
+function parseErrorText(error: unknown): string {
+  const message = error instanceof Error ? error.message : describeError(error);
+  const [, got] = /got '(\w+)'$/.exec(message) ?? [];
+  const found: Readonly<Record<string, string>> = {
+    EOF: 'the template ends inside a {{#block}} that is not closed',
+    INVALID: 'there is a character that cannot stand inside {{...}}, or its }} is missing',
+    OPEN_ENDBLOCK: 'a {{/block}} ends here that was not begun',
+    INVERSE: 'an {{else}} stands outside of a block, or a second time in it',
+    CLOSE: 'something is missing before the }}',
+    CLOSE_UNESCAPED: 'there is one } too many',
+  };
+  if (got !== undefined) return found[got] ?? `the template does not parse here (${got})`;
+  if (message.startsWith('Lexical error')) return 'a comment {{!-- is not closed by --}}';
+  return message.replace(/ - \d+:\d+$/, '');
+}

@@ -1,0 +1,243 @@
+import type { Bouncer } from '../domain/bouncer.js';
+import type { BouncerConfig } from '../domain/bouncer-config.js';
+import { describeError, hasCode, PgcmError } from '../domain/errors.js';
+import { events, type EventName } from '../domain/events.js';
+import type { Log } from '../domain/log.js';
+import type { Route } from '../domain/route.js';
+import type { RouteReading, RouteStore } from '../domain/stores.js';
+import type { Milliseconds } from '../domain/time.js';
+import { monotonic } from '../runtime/clock.js';
+import { formatDuration } from '../runtime/durations.js';
+import { Latest } from '../runtime/latest.js';
+import { backoffDelay, type Backoff } from '../runtime/retry.js';
+import { runServices, type Service } from '../runtime/service-group.js';
+import { Complaints } from './complaints.js';
+import { Follower, type Goal } from './follower.js';
+
+export interface ProxyOptions {
+  readonly routes: RouteStore;
+  /** All of them read the one config file. */
+  readonly bouncers: readonly Bouncer[];
+  readonly config: BouncerConfig;
+  readonly log: Log;
+  /** The longest delay between two attempts (pgbouncer-retry-interval). */
+  readonly retryInterval: Milliseconds;
+  /** How often PgBouncers that lead to the route are looked at; by default every 3 s. */
+  readonly lookInterval?: Milliseconds;
+}
+
+/**
+ * What the proxy is doing about the newest route:
+ *
+ *     waiting --route--> applying --every bouncer leads there--> applied
+ *                         ^    \--something failed--> failing --delay over--> applying
+ *                         |                                                       |
+ *                         +-- from any state: a newer route, or a look that finds one astray
+ */
+export type ProxyState =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'applying'; readonly route: Route; readonly attempt: number }
+  | {
+      readonly kind: 'failing';
+      readonly route: Route;
+      readonly attempt: number;
+      readonly problems: readonly string[];
+    }
+  | { readonly kind: 'applied'; readonly route: Route; readonly goal: Goal };
+
+/**
+ * A dependency that is back is used within 5 s: the delay stays below that, however long
+ * pgbouncer-retry-interval is. An attempt costs a few milliseconds.
+ */
+const BACKOFF: Backoff = { min: 200, max: 3_000 };
+
+/** One SHOW DATABASES each: short enough to notice a PgBouncer that restarted, and next to no work. */
+const LOOK_INTERVAL: Milliseconds = 3_000;
+
+/** Keeps the PgBouncers of this host leading to the published route. */
+export class RouteProxy implements Service {
+  readonly name = 'proxy';
+  readonly #options: ProxyOptions;
+  readonly #log: Log;
+  readonly #wanted = new Latest<Route | undefined>(undefined);
+  readonly #followers: readonly Follower[];
+  readonly #backoff: Backoff;
+  readonly #complaints = new Complaints();
+  #state: ProxyState = { kind: 'waiting' };
+  /** Ends the work on a route that is no longer the newest. */
+  #turn = new AbortController();
+  #generation = 0;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    this.#log = options.log;
+    this.#followers = options.bouncers.map((bouncer) => new Follower(bouncer));
+    this.#backoff = { min: BACKOFF.min, max: Math.min(options.retryInterval, BACKOFF.max) };
+  }
+
+  get state(): ProxyState {
+    return this.#state;
+  }
+
+  /** Runs until the signal is aborted. No trouble of etcd, PgBouncer or the disk ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { routes } = this.#options;
+    const [failure] = await runServices(
+      [
+        {
+          name: `following ${routes.key}`,
+          run: (on) => routes.follow((reading) => this.#onReading(reading), on),
+        },
+        { name: 'applying routes', run: (on) => this.#applyForever(on) },
+      ],
+      signal,
+    );
+    if (failure !== undefined) throw failure.error;
+  }
+
+  #onReading(reading: RouteReading): void {
+    const { key } = this.#options.routes;
+    if (reading.kind === 'missing') {
+      this.#log.warn(events.pollMissingEtcdValue, { key }, `nothing is published: ${this.#keeping()}`);
+    } else if (reading.kind === 'bad') {
+      const { why: error, revision } = reading;
+      this.#log.error(events.routeRefused, { key, revision, error }, `refused: ${this.#keeping()}`);
+    } else {
+      this.#onRoute(reading.route);
+    }
+  }
+
+  #onRoute(route: Route): void {
+    const current = this.#wanted.value;
+    if (current !== undefined && route.revision <= current.revision) {
+      if (route.revision < current.revision) {
+        this.#log.warn(events.staleRevision, { revision: route.revision, newest: current.revision });
+      }
+      return;
+    }
+    this.#wanted.set(route);
+    this.#turn.abort(new PgcmError('aborted', `a newer route is there: ${route.address}`));
+  }
+
+  #keeping(): string {
+    const address = this.#wanted.value?.address;
+    return address === undefined ? 'PgBouncer stays as it is' : `clients go on being led to ${address}`;
+  }
+
+  async #applyForever(signal: AbortSignal): Promise<void> {
+    let attempt = 0;
+    while (!signal.aborted) {
+      const route = this.#wanted.value;
+      if (route === undefined) {
+        await this.#wanted.changed(undefined, signal);
+        continue;
+      }
+      this.#turn = new AbortController();
+      const fine = await this.#attempt(route, attempt, AbortSignal.any([signal, this.#turn.signal]));
+      attempt = fine ? 0 : attempt + 1;
+      // A set that happened during the attempt is not reported by the wait below.
+      if (this.#wanted.value !== route) {
+        attempt = 0;
+        continue;
+      }
+      const delay = fine
+        ? (this.#options.lookInterval ?? LOOK_INTERVAL)
+        : backoffDelay(attempt - 1, this.#backoff);
+      if ((await this.#wanted.changed(delay, signal)) === 'changed') attempt = 0;
+    }
+  }
+
+  /** @returns whether every bouncer leads to the route */
+  async #attempt(route: Route, number: number, signal: AbortSignal): Promise<boolean> {
+    const before = this.#state;
+    if (before.kind === 'applied' && before.route === route && (await this.#allLead(before.goal, signal))) {
+      return true;
+    }
+    this.#state = { kind: 'applying', route, attempt: number };
+    const attempt: Attempt = { signal, retryIn: backoffDelay(number, this.#backoff), problems: [] };
+    const started = monotonic();
+    const goal = await this.#try(attempt, events.routeError, this.#options.config.name, () =>
+      this.#writeConfig(route, signal),
+    );
+    if (goal !== undefined) {
+      const bring = (follower: Follower): Promise<unknown> =>
+        this.#try(attempt, events.pgbouncerError, follower.bouncer.name, () =>
+          this.#bring(follower, goal, signal),
+        );
+      await Promise.all(this.#followers.map(bring));
+    }
+    // Given up for a newer route, or at the end: neither done nor failed.
+    if (signal.aborted) return false;
+    if (goal === undefined || attempt.problems.length > 0) {
+      this.#state = { kind: 'failing', route, attempt: number, problems: attempt.problems };
+      return false;
+    }
+    this.#state = { kind: 'applied', route, goal };
+    this.#log.info(events.routeApplied, {
+      host: route.address,
+      revision: route.revision,
+      elapsed: formatDuration(Math.round(monotonic() - started)),
+    });
+    return true;
+  }
+
+  async #allLead(goal: Goal, signal: AbortSignal): Promise<boolean> {
+    const looks = this.#followers.map((follower) => follower.look(goal, signal).catch(describeError));
+    return (await Promise.all(looks)).every((astray) => astray === undefined);
+  }
+
+  async #writeConfig({ address }: Route, signal: AbortSignal): Promise<Goal> {
+    const { outcome, leads, staleTemplate } = await this.#options.config.write(address, signal);
+    if (outcome === 'written') this.#generation += 1;
+    if (staleTemplate === undefined) {
+      this.#complaints.settle('template');
+    } else if (this.#complaints.isNew('template', staleTemplate)) {
+      this.#log.error(
+        events.templateError,
+        { error: staleTemplate },
+        'going on with the template as it was before; a restart would fail',
+      );
+    }
+    return { address, leads, generation: this.#generation };
+  }
+
+  async #bring(follower: Follower, goal: Goal, signal: AbortSignal): Promise<void> {
+    if ((await follower.bring(goal, signal)) === 'reloaded') {
+      this.#log.info(events.pgbouncerReload, { host: goal.address, bouncer: follower.bouncer.name });
+    }
+  }
+
+  /** The work's result; undefined when it failed, which is told when the reason is a new one. */
+  async #try<T>(
+    { signal, retryIn, problems }: Attempt,
+    event: EventName,
+    subject: string,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    try {
+      const result = await work();
+      this.#complaints.settle(subject);
+      return result;
+    } catch (error) {
+      // Interrupted: nothing is wrong.
+      if (signal.aborted && hasCode(error, 'aborted')) return undefined;
+      const reason = describeError(error);
+      problems.push(reason);
+      if (this.#complaints.isNew(subject, reason)) {
+        this.#log.error(event, { error: reason, retry_in: formatDuration(retryIn) });
+      }
+      return undefined;
+    }
+  }
+}
+
+interface Attempt {
+  readonly signal: AbortSignal;
+  /** Until the next attempt, should this one fail. */
+  readonly retryIn: Milliseconds;
+  readonly problems: string[];
+}
+
+export function createProxy(options: ProxyOptions): RouteProxy {
+  return new RouteProxy(options);
+}

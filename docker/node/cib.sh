@@ -36,8 +36,9 @@ nvpair() {
 
 properties() {
     nvpair cluster cluster-name pgcm
-    # How long a starting node looks for a running cluster before it holds an election: 20 s by default.
-    nvpair cluster dc-deadtime 2s
+    # How long a starting node looks for a running cluster before it calls an election: 20 s by default.
+    # Short is safe here, since nobody has quorum until all have joined (wait_for_all in corosync.conf).
+    nvpair cluster dc-deadtime 1s
     # Hosts that share two processors always look overloaded to Pacemaker, which then runs actions one by
     # one: a move of the primary takes 3.9 s in place of 2.7.
     nvpair cluster load-threshold '800%'
@@ -85,7 +86,9 @@ END
 }
 
 # ocf:heartbeat:pgsql as its own documentation sets it up, but without a floating address: every standby
-# knows all nodes, and libpq finds the one that takes writes.
+# knows all nodes, and libpq finds the one that takes writes. xlog_check_count is how many monitors more
+# (4 s each, 3 by default) must find all positions unchanged before a cluster without a primary gets one;
+# pgsql-data-status has ruled out by then whoever was not primary or synchronous.
 postgresql_resource() {
     cat <<END
       <clone id="msPostgresql">
@@ -112,6 +115,7 @@ $(nvpair pgsql master_ip "$(member_addresses | joined ,)")
 $(nvpair pgsql repuser replicator)
 $(nvpair pgsql primary_conninfo_opt "target_session_attrs=read-write connect_timeout=2")
 $(nvpair pgsql restart_on_promote false)
+$(nvpair pgsql xlog_check_count 1)
           </instance_attributes>
           <operations>
 $(operation start on-fail=restart)

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 
 const graceMs = 10_000;
+const lingerMs = 2_000;
 
 /**
  * @typedef {object} FileResult
@@ -57,6 +58,9 @@ export async function runTestFile({ command, file, timeoutMs, mayBeEmpty, signal
   else if (counts.passed + counts.failed + counts.skipped.length === 0 && !mayBeEmpty) {
     complaints.push('it has no test');
   }
+  // A child that was just ended needs a moment to be gone.
+  const patience = performance.now() + lingerMs;
+  while (groupIsThere(child.pid) && performance.now() < patience) await delay(20);
   if (groupIsThere(child.pid)) {
     complaints.push('it left processes behind, which were killed');
     signalGroup(child.pid, 'SIGKILL');

@@ -1,0 +1,75 @@
+/**
+ * What the programs inside the client host tell the driver outside: one JSON object a line. Every
+ * time is in milliseconds on the machine's clock (clock.ts).
+ */
+
+/** A statement that was acknowledged. */
+export interface Ack {
+  readonly kind: 'ack';
+  /** Number of the client, from 0, over all targets. */
+  readonly client: number;
+  readonly id: number;
+  readonly sent: number;
+  readonly done: number;
+}
+
+/** A statement, a connection or an attempt to connect that failed. Nothing is ever retried. */
+export interface Failure {
+  readonly kind: 'failure';
+  readonly client: number;
+  readonly during: 'statement' | 'idle' | 'connect';
+  /** Of the failed statement. */
+  readonly id?: number;
+  readonly sent: number;
+  readonly done: number;
+  readonly message: string;
+}
+
+/** All clients are connected and begin. */
+export interface Started {
+  readonly kind: 'started';
+  readonly at: number;
+}
+
+/** The last client has ended. The load was asked to stop at `stopped`. */
+export interface Ended {
+  readonly kind: 'ended';
+  readonly stopped: number;
+  readonly at: number;
+}
+
+export type LoadRecord = Ack | Failure | Started | Ended;
+
+/** Where clients connect to: a bouncer, and how many of them. */
+export interface Target {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly clients: number;
+}
+
+export interface LoadConfig {
+  readonly targets: readonly Target[];
+  readonly table: string;
+  /** The load ends by itself after this time, whatever became of the driver. */
+  readonly seconds: number;
+  /** Statements a second that each client tries; one at a time, so a slow answer lowers it. */
+  readonly rate: number;
+  readonly statementTimeoutMs: number;
+}
+
+/** What the prober saw: the first answer, then each change, then once the end. */
+export type ProbeRecord =
+  | { readonly kind: 'recovery'; readonly at: number }
+  /** An insert was acknowledged. */
+  | { readonly kind: 'writable'; readonly at: number }
+  | { readonly kind: 'unreachable'; readonly at: number; readonly message: string }
+  | { readonly kind: 'ended'; readonly looks: number; readonly longestGap: number };
+
+export interface ProbeConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly table: string;
+  readonly seconds: number;
+  readonly intervalMs: number;
+}

@@ -86,6 +86,7 @@ export class Publisher implements Service {
   /** One look, and what follows from it. @returns the time until the next one */
   async #turn(signal: AbortSignal): Promise<Milliseconds> {
     const { pollInterval, retryInterval } = this.#options;
+    await this.#keepOwnAddress(signal);
     let wanted: Wanted;
     let before: RouteReading | undefined;
     try {
@@ -120,6 +121,13 @@ export class Publisher implements Service {
     // The role is read before the look: a look that is older than the promotion would prove nothing.
     const promotedHere = role.promotedHere;
     return wantedPrimary(await manager.look(signal), this.#localName, { promotedHere });
+  }
+
+  /** So that it is known already in the moment in which this node becomes the primary. */
+  async #keepOwnAddress(signal: AbortSignal): Promise<void> {
+    if (this.#localName === undefined || this.#inHaste()) return;
+    // What keeps it from being found out is said where the address is needed.
+    await this.#options.manager.addressOf(this.#localName, signal).catch(() => undefined);
   }
 
   /** @returns whether the key is right */

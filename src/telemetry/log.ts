@@ -26,19 +26,20 @@ export function createLog({ write, format }: LogOptions): Log {
     },
     stream,
   );
-  return wrap(logger);
+  return wrap(logger, {});
 }
 
-function wrap(logger: Logger): Log {
+/** The fields of `with` are merged here: pino would write a name that is given twice two times. */
+function wrap(logger: Logger, common: Fields): Log {
   const at =
     (level: 'info' | 'warn' | 'error') =>
     (event: EventName, fields: Fields = {}, msg?: string): void =>
-      logger[level]({ event, ...plain(fields) }, msg);
+      logger[level]({ event, ...plain({ ...common, ...fields }) }, msg);
   return {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    with: (fields) => wrap(logger.child(plain(fields))),
+    with: (fields) => wrap(logger, { ...common, ...fields }),
   };
 }
 

@@ -22,7 +22,7 @@ export interface PacemakerOptions {
 const CONSTRAINT_LIFETIME = 'PT10M';
 
 /** An address of a member changes rarely, and corosync-cfgtool costs a process. */
-const ADDRESS_TTL: Milliseconds = 10_000;
+const ADDRESS_TTL: Milliseconds = 60_000;
 
 /** Exit status of Pacemaker's tools for "no such thing" (CRM_EX_NOSUCH in crm/common/results.h). */
 const NO_SUCH = 105;
@@ -30,6 +30,8 @@ const NO_SUCH = 105;
 /** Pacemaker through its own command line tools: the local CIB, so a look needs no other node. */
 export class Pacemaker implements ClusterManager {
   readonly #options: PacemakerOptions;
+  /** Of the last look. */
+  #nodeIds: ReadonlyMap<string, string> = new Map();
   #addresses = new Map<string, { readonly address: Address; readonly readAt: Milliseconds }>();
 
   constructor(options: PacemakerOptions) {
@@ -57,13 +59,15 @@ export class Pacemaker implements ClusterManager {
 
   async #look(signal: AbortSignal): Promise<CrmMonLook> {
     const { stdout } = await this.#get('crm_mon', ['-1', '--output-as=xml'], signal);
-    return parseCrmMon(stdout, this.#options.resource);
+    const look = parseCrmMon(stdout, this.#options.resource);
+    this.#nodeIds = look.nodeIds;
+    return look;
   }
 
   async addressOf(member: string, signal: AbortSignal): Promise<Address> {
     const known = this.#addresses.get(member);
     if (known !== undefined && monotonic() - known.readAt < ADDRESS_TTL) return known.address;
-    const { nodeIds } = await this.#look(signal);
+    const nodeIds = this.#nodeIds.has(member) ? this.#nodeIds : (await this.#look(signal)).nodeIds;
     const id = nodeIds.get(member);
     if (id === undefined) {
       const there = [...nodeIds.keys()].join(', ');

@@ -78,6 +78,7 @@ ${options.settings ?? ''}
       port,
       user: 'pgbouncer',
       database: 'pgbouncer',
+      password: 'secret',
       ssl: false,
     });
     client.on('error', () => undefined);

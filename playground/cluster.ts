@@ -10,6 +10,8 @@ export interface ClusterView {
   readonly online: readonly string[];
   /** The node on which Pacemaker has promoted PostgreSQL. */
   readonly primary: string | undefined;
+  /** The nodes with a promotion score above 0: Pacemaker may promote them, and no others. */
+  readonly promotable: readonly string[];
 }
 
 /** The master key's value in etcd is the primary's bare address. */
@@ -38,7 +40,18 @@ export function parseCrmMon(xml: string): ClusterView {
     controller: attribute(controller, 'name'),
     online: online.flatMap((tag) => attribute(tag, 'name') ?? []),
     primary: attribute(/<node [^>]*>/.exec(promoted?.[2] ?? '')?.[0] ?? '', 'name'),
+    promotable: promotableNodes(/<node_attributes>([\s\S]*?)<\/node_attributes>/.exec(xml)?.[1] ?? ''),
   };
+}
+
+/** Promotion scores are node attributes named master-RESOURCE; an agent sets them with `crm_attribute -p`. */
+function promotableNodes(attributes: string): string[] {
+  return [...attributes.matchAll(/<node name="([^"]*)">([\s\S]*?)<\/node>/g)].flatMap(
+    ([, name = '', own = '']) => {
+      const score = /<attribute name="master-[^"]*" value="([^"]*)"/.exec(own)?.[1] ?? '';
+      return score === 'INFINITY' || Number(score) > 0 ? [name] : [];
+    },
+  );
 }
 
 function attribute(tag: string, name: string): string | undefined {
@@ -65,7 +78,7 @@ export async function missingInCluster(playground: Playground): Promise<Missing>
   const primary = nodes.find(({ name }) => name === view.primary);
   if (primary === undefined) return 'PostgreSQL to be promoted on a node';
   return (
-    (await missingReplication(playground, primary, nodes.length - 1)) ??
+    (await missingReplication(playground, view, primary, nodes.length - 1)) ??
     (await missingEtcd(playground, primary, nodes)) ??
     (await missingBouncers(playground, primary, hosts))
   );
@@ -81,6 +94,7 @@ function missingInView(view: ClusterView, nodes: readonly HostStatus[]): Missing
 
 async function missingReplication(
   playground: Playground,
+  view: ClusterView,
   primary: HostStatus,
   standbys: number,
 ): Promise<Missing> {
@@ -94,6 +108,9 @@ async function missingReplication(
   if (streaming < standbys)
     return `the standbys to stream from ${primary.name} (${streaming} of ${standbys} do)`;
   if (standbys > 0 && sync !== 1) return 'one standby to be synchronous';
+  // The agent looks only now and then: before that, the loss of the primary would find no successor.
+  if (standbys > 0 && !view.promotable.some((name) => name !== primary.name))
+    return 'a standby to be promotable in Pacemaker';
   return undefined;
 }
 

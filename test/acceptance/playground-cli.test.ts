@@ -121,12 +121,23 @@ test('crm_mon is read: controller, quorum, who is online, who is promoted', () =
     <resources><clone id="msPostgresql" multi_state="true">
     <resource id="p" role="Slave" active="true"><node name="pg02" id="2" cached="true"/></resource>
     <resource id="p" role="Master" active="true"><node name="pg01" id="1" cached="true"/></resource>
-    </clone></resources></pacemaker-result>`;
-  assert.deepEqual(parseCrmMon(xml), { quorum: true, controller: 'pg02', online: ['pg01'], primary: 'pg01' });
+    </clone></resources><node_attributes>
+    <node name="pg01"><attribute name="master-p" value="1000"/></node>
+    <node name="pg02"><attribute name="master-p" value="-INFINITY"/></node>
+    <node name="pg03"><attribute name="p-status" value="HS:alone"/><attribute name="master-p" value="100"/></node>
+    </node_attributes></pacemaker-result>`;
+  assert.deepEqual(parseCrmMon(xml), {
+    quorum: true,
+    controller: 'pg02',
+    online: ['pg01'],
+    primary: 'pg01',
+    promotable: ['pg01', 'pg03'],
+  });
   assert.deepEqual(parseCrmMon('Connection refused'), {
     quorum: false,
     controller: undefined,
     online: [],
     primary: undefined,
+    promotable: [],
   });
 });

@@ -29,7 +29,7 @@ describe('crm_mon', () => {
       [
         ['pg01', 'primary', 'unknown', true, false],
         ['pg02', 'standby', 'sync', true, false],
-        ['pg03', 'standby', 'potential', true, false],
+        ['pg03', 'standby', 'async', true, false],
       ],
     );
     assert.deepEqual(

@@ -40,23 +40,25 @@ process.exitCode = await runProgram('demo', async (signal) => {
     return 0;
   }
   if (positionals.length > 0) throw new UsageError(`'${positionals.join(' ')}' is too much (see --help)`);
-  const print = stopwatch((line) => console.log(line));
+  const print = (line: string): void => console.log(line);
+  const tell = stopwatch(print);
   const { name, keep } = values;
   const options = {
     clients: wholeNumber('clients', values.clients, 1),
     appClients: wholeNumber('app-clients', values['app-clients'], 1),
+    tell,
     print,
     signal,
   };
   try {
-    await withPlayground({ name, running: false, keep, log: print, signal }, async (playground) => {
+    await withPlayground({ name, running: false, keep, log: tell, signal }, async (playground) => {
       const problems = await demonstrate(playground, options);
       for (const problem of problems) console.error(`demo: ${problem}`);
       if (problems.length > 0) throw new DemoFailed();
-      print(
+      tell(
         'the former synchronous standby is primary, every bouncer leads there, and no write failed or was lost',
       );
-      if (keep) await explain(playground, name, print, signal);
+      if (keep) await explain(playground, name, tell, signal);
     });
     return 0;
   } catch (error) {
@@ -68,10 +70,10 @@ process.exitCode = await runProgram('demo', async (signal) => {
 async function explain(
   playground: Playground,
   name: string,
-  print: (line: string) => void,
+  tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  print('bringing the old primary back as a standby (the stock resource agent leaves it down)');
+  tell('bringing the old primary back as a standby (the stock resource agent leaves it down)');
   await tidy(playground, signal);
   console.log(`The cluster stays up. ${usageOf(name, await playground.hosts())}`);
 }

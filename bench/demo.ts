@@ -4,12 +4,15 @@ import { chart, type Mark } from './chart.js';
 import { onMachineClock } from './clock.js';
 import { leadsTo, makeWhole, timelineOf } from './cluster.js';
 import type { FailoverRun } from './failover-command.js';
-import { figuresOf, isApp, isNode, type RunFigures } from './switchover.js';
+import { longestWait } from './measure.js';
+import { figuresOf, isApp, isNode } from './switchover.js';
 import { clientsOf, switchUnderLoad, type SwitchResult } from './switch.js';
 
 export interface DemoOptions {
   readonly clients: number;
   readonly appClients: number;
+  /** What goes on, as it happens; and what is shown as it is. */
+  readonly tell: (line: string) => void;
   readonly print: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -20,8 +23,8 @@ const marginMs = 700;
 
 /** @returns what is not as it has to be; empty for a success */
 export async function demonstrate(playground: Playground, options: DemoOptions): Promise<string[]> {
-  const { print, signal } = options;
-  print(
+  const { tell, print, signal } = options;
+  tell(
     `${options.clients} clients write through the bouncers of the Postgres nodes, ${options.appClients} through the app host's;` +
       ' each makes 50 or more inserts a second and never retries',
   );
@@ -29,24 +32,21 @@ export async function demonstrate(playground: Playground, options: DemoOptions):
     ...options,
     leadMs,
     format: 'logfmt',
-    onLog: (line) => print(`  ${line}`),
+    onLog: print,
     signal,
   });
   const { command } = result;
-  print(`pgcm failover on ${command.node} ended with status ${command.status}`);
+  tell(`pgcm failover on ${command.node} ended with status ${command.status}`);
   show(result, print);
   return judge(playground, result);
 }
 
 function show(result: SwitchResult, print: (line: string) => void): void {
   const { command, window } = result;
-  const figures = [
-    ['Postgres nodes', figuresOf(result, isNode)],
-    ['app host', figuresOf(result, isApp)],
-  ] as const;
   print('');
   print('What the clients saw            errors    lost   longest wait   longest time without a write');
-  for (const [title, own] of figures) print(row(`  through the ${title}`, own));
+  print(row('  through the Postgres nodes', result, isNode));
+  print(row('  through the app host', result, isApp));
   for (const line of complaints(result)) print(line);
   print('');
   print('Acknowledged writes per 100 ms');
@@ -62,8 +62,19 @@ function show(result: SwitchResult, print: (line: string) => void): void {
   print('');
 }
 
-function row(title: string, { errors, lost, maxWait, stall }: RunFigures): string {
-  const cells = [String(errors), String(lost), `${Math.round(maxWait)} ms`, `${Math.round(stall)} ms`];
+type Match = (target: { readonly name: string }) => boolean;
+
+function row(title: string, result: SwitchResult, match: Match): string {
+  const { errors, lost, stall } = figuresOf(result, match);
+  const clients = clientsOf(result.targets, match);
+  // A statement that failed in the end has been waited for, too.
+  const ended = [...result.acks, ...result.failures].filter(({ client }) => clients.includes(client));
+  const cells = [
+    String(errors),
+    String(lost),
+    `${Math.round(longestWait(ended))} ms`,
+    `${Math.round(stall)} ms`,
+  ];
   return `${title.padEnd(30)}${cells.map((cell, index) => cell.padStart([8, 8, 15, 20][index] ?? 0)).join('')}`;
 }
 
@@ -84,10 +95,7 @@ function targetOf(targets: SwitchResult['targets'], number: number): string {
   );
 }
 
-function timesOf(
-  { acks, targets }: SwitchResult,
-  match: (target: { readonly name: string }) => boolean,
-): number[] {
+function timesOf({ acks, targets }: SwitchResult, match: Match): number[] {
   const clients = new Set(clientsOf(targets, match));
   return acks.filter(({ client }) => clients.has(client)).map(({ done }) => done);
 }

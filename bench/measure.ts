@@ -16,9 +16,9 @@ export function longestSilence(acks: readonly Ack[], { from, to }: Window): numb
   return Math.max(...marks.slice(1).map((mark, index) => mark - (marks[index] ?? from)));
 }
 
-/** The slowest acknowledged statement; 0 without any. */
-export function longestWait(acks: readonly Ack[]): number {
-  return acks.reduce((longest, { sent, done }) => Math.max(longest, done - sent), 0);
+/** The slowest of these statements; 0 without any. */
+export function longestWait(statements: readonly Pick<Ack, 'sent' | 'done'>[]): number {
+  return statements.reduce((longest, { sent, done }) => Math.max(longest, done - sent), 0);
 }
 
 /** Acknowledged statements a second of the slowest client. */

@@ -7,7 +7,7 @@ import { Problem } from './lib/problem.mjs';
 import { runProgram } from './lib/program.mjs';
 import { say } from './lib/say.mjs';
 import { packages, prepare } from './lib/setup.mjs';
-import { parseTestArguments, runTests } from './test/stages.mjs';
+import { notTested, parseTestArguments, runTests } from './test/stages.mjs';
 
 const help = `Usage: npm run demo|playground|bench -- [ARGS]     npm test -- [PART...] [PATTERN]
 
@@ -35,12 +35,17 @@ const commands = {
     prepare(false);
     return runProgram(compiled('playground/main'), args);
   },
-  test: (args) => {
+  test: async (args) => {
     if (asksForHelp(args)) return printHelp();
     const wanted = parseTestArguments(args);
-    if (wanted.needsMachine) requireMachine();
-    prepare(true);
-    if (wanted.needsMachine) packages(true);
+    try {
+      if (wanted.needsMachine) requireMachine();
+      prepare(true);
+      if (wanted.needsMachine) packages(true);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return notTested(error);
+    }
     return runTests(wanted);
   },
 };

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { compiled, filesBelow, inRepository, repository } from '../lib/checkout.mjs';
 import { Problem } from '../lib/problem.mjs';
-import { seconds } from '../lib/say.mjs';
+import { say, seconds } from '../lib/say.mjs';
 import { endLeftPlaygrounds } from './left-playgrounds.mjs';
 import { runTestFile } from './test-file.mjs';
 
@@ -61,6 +61,14 @@ export async function runTests({ parts: wanted, pattern }) {
     stages.push(part === 'lint' ? lint() : await runKind(part, pattern, stopper.signal));
   }
   return summary(stages, pattern, stopper.signal);
+}
+
+/** The set-up failed (also: the types are wrong). That is a failure, and there is nothing to count. */
+export function notTested({ lines }) {
+  for (const line of lines) say(line);
+  print('The set-up failed: no stage was run.\n');
+  print(`${countLine({ passed: 0, failed: 1, skipped: [] })}\n`);
+  return 1;
 }
 
 function lint() {

@@ -1,9 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from './client.js';
 import { look } from './cluster.js';
 import { PlaygroundError } from './errors.js';
 
 /** Where docker/node keeps the files of ocf:heartbeat:pgsql (its parameter tmpdir). */
 const lockFile = '/var/lib/postgresql/tmp/PGSQL.lock';
+
+const primaryWithinMs = 30_000;
 
 /**
  * Brings back what the stock agent keeps down: after a demotion it leaves PGSQL.lock on the old primary
@@ -16,7 +19,7 @@ export async function rejoin(playground: Playground): Promise<readonly string[]>
   const nodes = (await playground.hosts('postgres')).filter(({ power }) => power === 'on');
   const [first] = nodes;
   if (first === undefined) return [];
-  const { primary } = await look(playground, first.name);
+  const primary = await promoted(playground, first.name);
   const rejoined: string[] = [];
   for (const { name } of nodes) {
     if (name === primary) continue;
@@ -26,6 +29,18 @@ export async function rejoin(playground: Playground): Promise<readonly string[]>
     rejoined.push(name);
   }
   return rejoined;
+}
+
+/** The primary has the file, too: so who it is must be known. crm_mon tells it some time after the promotion. */
+async function promoted(playground: Playground, node: string): Promise<string> {
+  const deadline = performance.now() + primaryWithinMs;
+  for (;;) {
+    const { primary } = await look(playground, node);
+    if (primary !== undefined) return primary;
+    if (performance.now() > deadline)
+      throw new PlaygroundError(`rejoin: Pacemaker names no primary on ${node}`);
+    await delay(200);
+  }
 }
 
 async function must(playground: Playground, host: string, argv: readonly string[]): Promise<void> {

@@ -58,10 +58,12 @@ export class Cluster {
     return look(this.playground, node);
   }
 
+  /** As Pacemaker says: with the stock agent some time after the promotion. */
   async primary(): Promise<string> {
-    const { primary } = await this.view();
-    assert.ok(primary, 'no primary');
-    return primary;
+    let primary: string | undefined;
+    const known = async (): Promise<boolean> => (primary = (await this.view()).primary) !== undefined;
+    await eventually(known, { limit: 30_000, every: 100, what: 'Pacemaker names a primary' });
+    return primary ?? '';
   }
 
   /** Where a new client of that host's bouncer ends up: the address of a server that is not in recovery. */

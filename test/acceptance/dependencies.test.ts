@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { eventually, stays } from '../support/eventually.js';
+import { Cluster } from './cluster.js';
+
+/** The limit within which a daemon must be right again after its dependency's return. */
+const RIGHT_AGAIN = { limit: 5_000, every: 50 };
+
+const INI = '/etc/pgbouncer/pgbouncer.ini';
+
+describe('a daemon whose dependency fails', () => {
+  let cluster: Cluster;
+  /** A node that is not the primary, and the primary. */
+  let node: string;
+  let primary: string;
+  before(async () => {
+    cluster = await Cluster.up('t-dependencies');
+    primary = await cluster.primary();
+    node = cluster.nodes.find((name) => name !== primary) ?? '';
+  });
+  after(() => cluster.down());
+
+  /** The daemons that run before must be the same processes at the end. */
+  let pids: string;
+  const daemonPids = async (): Promise<string> =>
+    (
+      await Promise.all([
+        cluster.pid(primary, 'pgcm-supervise'),
+        cluster.pid(primary, 'pgcm-proxy'),
+        cluster.pid('app01', 'pgcm-proxy'),
+      ])
+    ).join(' ');
+  beforeEach(async () => {
+    pids = await daemonPids();
+  });
+  const assertStayedUp = async (): Promise<void> => assert.equal(await daemonPids(), pids, 'a daemon ended');
+
+  /** Replaces a program on a host by a shell script, until the returned function puts it back. */
+  async function replace(host: string, program: string, script: string): Promise<() => Promise<void>> {
+    const path = await cluster.output(host, 'sh', '-c', `command -v ${program}`);
+    await cluster.output(host, 'mv', path, `${path}.real`);
+    await cluster.output(
+      host,
+      'sh',
+      '-c',
+      `printf '#!/bin/sh\\n%s\\n' "$1" > "$2"; chmod 755 "$2"`,
+      '-',
+      script,
+      path,
+    );
+    return async () => void (await cluster.output(host, 'mv', '-f', `${path}.real`, path));
+  }
+
+  /** supervise says the trouble; and once Pacemaker can be asked again, a wrong key is right in time. */
+  async function superviseSays(pattern: RegExp, mark: number): Promise<void> {
+    await eventually(
+      async () => {
+        const lines = await cluster.logSince(primary, 'pgcm-supervise', mark);
+        return lines.some((line) => pattern.test(JSON.stringify(line)));
+      },
+      { limit: 20_000, every: 100, what: `supervise says ${pattern.source}` },
+    );
+  }
+
+  for (const [what, program, script, says] of [
+    ['crm_mon is missing', 'crm_mon', '', /crm_mon.*(cannot be started|exit status)/],
+    ['crm_mon is slow', 'crm_mon', 'sleep 30', /crm_mon.*did not end within/],
+    ['crm_mon prints rubbish', 'crm_mon', 'echo "<pacemaker"', /no complete XML/],
+    ['corosync-cfgtool fails', 'corosync-cfgtool', 'echo broken >&2; exit 1', /corosync-cfgtool.*broken/],
+  ] as const) {
+    it(`${what}: says so, keeps the route, stays up, and is right again`, async () => {
+      const mark = await cluster.logMark(primary, 'pgcm-supervise');
+      const restore = await replace(primary, program, script);
+      if (script === '') await cluster.output(primary, 'sh', '-c', `rm "$(command -v ${program})"`);
+      // The other supervises would restore the key, and must not: here it is this one that counts.
+      const others = cluster.nodes.filter((name) => name !== primary);
+      for (const other of others) await cluster.service(other, 'stop', 'pgcm-supervise');
+      try {
+        await superviseSays(says, mark);
+        assert.equal(await cluster.key(), cluster.addressOf(primary));
+        await cluster.etcdctl('del', '/master');
+        await restore();
+        await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), RIGHT_AGAIN);
+        await assertStayedUp();
+      } finally {
+        for (const other of others) await cluster.service(other, 'start', 'pgcm-supervise');
+      }
+    });
+  }
+
+  for (const [what, value] of [
+    ['empty', ''],
+    ['text', 'pg01'],
+    ['two lines', '10.77.0.12\n* = host=10.77.0.13'],
+    ['0.0.0.0', '0.0.0.0'],
+    ['multicast', '224.0.0.1'],
+    ['very long', 'x'.repeat(100_000)],
+  ] as const) {
+    it(`a value in etcd that is no usable address (${what}) reaches neither the file nor PgBouncer`, async () => {
+      // With every supervise stopped nobody repairs the key meanwhile.
+      for (const name of cluster.nodes) await cluster.service(name, 'stop', 'pgcm-supervise');
+      const state = (): Promise<string> =>
+        cluster.output(
+          'app01',
+          'sh',
+          '-c',
+          `stat -c '%Y %Z %i %a %U:%G' ${INI}; md5sum ${INI}; grep -c RELOAD /var/log/node/pgbouncer.log`,
+        );
+      const found = await state().catch(() => '');
+      const mark = await cluster.logMark('app01', 'pgcm-proxy');
+      await cluster.playground.exec(
+        'client01',
+        [
+          'env',
+          'ETCDCTL_API=3',
+          'etcdctl',
+          '--endpoints=10.77.0.11:2379,10.77.0.12:2379,10.77.0.13:2379',
+          'put',
+          '/master',
+        ],
+        { input: value },
+      );
+      await eventually(
+        async () => {
+          const lines = await cluster.logSince('app01', 'pgcm-proxy', mark);
+          return lines.some((line) => /not a usable address/.test(JSON.stringify(line)));
+        },
+        { limit: 20_000, every: 100 },
+      );
+      assert.equal(await state().catch(() => ''), found);
+      for (const name of cluster.nodes) await cluster.service(name, 'start', 'pgcm-supervise');
+      await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), {
+        limit: 15_000,
+        every: 100,
+      });
+    });
+  }
+
+  it('PgBouncer is down: the proxy stays up, and PgBouncer leads to the primary again', async () => {
+    await cluster.service('app01', 'stop', 'pgbouncer');
+    const mark = await cluster.logMark('app01', 'pgcm-proxy');
+    await eventually(
+      async () =>
+        (await cluster.logSince('app01', 'pgcm-proxy', mark)).some((l) =>
+          /pgbouncer/i.test(JSON.stringify(l)),
+        ),
+      { limit: 20_000, every: 100, what: 'the proxy says that PgBouncer is away' },
+    );
+    await cluster.service('app01', 'start', 'pgbouncer');
+    await eventually(async () => {
+      const url = 'host=app01 port=6432 dbname=app user=app connect_timeout=2';
+      const { stdout } = await cluster.run(
+        'client01',
+        'psql',
+        '-XAtc',
+        'select host(inet_server_addr())',
+        url,
+      );
+      return stdout.trim() === cluster.addressOf(primary);
+    }, RIGHT_AGAIN);
+    await assertStayedUp();
+  });
+
+  it('etcd is gone for all: clients keep their route; a key changed when it is back is right in time', async () => {
+    const mark = await cluster.logMark('app01', 'pgcm-proxy');
+    for (const name of cluster.nodes) await cluster.service(name, 'stop', 'etcd');
+    await eventually(
+      async () =>
+        (await cluster.logSince('app01', 'pgcm-proxy', mark)).some((l) => /etcd/.test(JSON.stringify(l))),
+      { limit: 20_000, every: 100, what: 'the proxy says that etcd is away' },
+    );
+    assert.equal(await cluster.leadsTo('app01'), cluster.addressOf(primary));
+    for (const name of cluster.nodes) await cluster.service(name, 'start', 'etcd');
+    await eventually(async () => (await cluster.key().catch(() => '')) !== '', { limit: 20_000, every: 100 });
+    await cluster.etcdctl('del', '/master');
+    await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), RIGHT_AGAIN);
+    await assertStayedUp();
+  });
+
+  it('no quorum: a node cut off from the others publishes nothing and says why', async () => {
+    const mark = await cluster.logMark(node, 'pgcm-supervise');
+    await cluster.playground.cut(node);
+    await eventually(
+      async () => {
+        const status = await cluster.playground.status();
+        if (status.hosts.find((host) => host.name === node)?.power === 'off') return true;
+        const lines = await cluster.logSince(node, 'pgcm-supervise', mark);
+        return lines.some((line) => /quorum/.test(JSON.stringify(line)));
+      },
+      { limit: 30_000, every: 200, what: 'it says that it has no quorum, or is fenced' },
+    );
+    await stays(async () => (await cluster.key()) === cluster.addressOf(primary), 1_000);
+  });
+});
+
+describe('a daemon that cannot start', () => {
+  let cluster: Cluster;
+  before(async () => {
+    cluster = await Cluster.up('t-start');
+  });
+  after(() => cluster.down());
+
+  it('a port in use is one line and an exit status', async () => {
+    const { status, stderr } = await cluster.run(
+      'pg01',
+      'pgcm',
+      'supervise',
+      '--config-file',
+      '/etc/pgcm/config.toml',
+    );
+    assert.notEqual(status, 0);
+    const said = stderr.split('\n').filter((line) => /8080/.test(line) && /error|pgcm:/.test(line));
+    assert.equal(said.length, 1, stderr);
+    assert.match(said[0] ?? '', /another program listens there/);
+  });
+});

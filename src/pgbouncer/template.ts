@@ -34,6 +34,8 @@ export function compileTemplate(source: string, name: string): Template {
     noEscape: true,
     strict: true,
     knownHelpersOnly: true,
+    // compile goes over the white space of the tree again.
+    ignoreStandalone: hasGoComment,
   });
   const template = { render: (values: TemplateValues) => render(templateContext(values)) };
   try {

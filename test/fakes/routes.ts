@@ -43,15 +43,22 @@ export class FakeRoutes implements RouteStore {
   /** Somebody else writes the key. */
   put(address: string): bigint {
     this.#revision += 1n;
-    this.#tell({ kind: 'route', route: { address: parseAddress(address), revision: this.#revision } });
+    this.tell({ kind: 'route', route: { address: parseAddress(address), revision: this.#revision } });
     return this.#revision;
   }
 
-  remove(): void {
-    this.#tell({ kind: 'missing', revision: 0n });
+  /** Somebody writes what is no address. */
+  putBad(why: string): void {
+    this.#revision += 1n;
+    this.tell({ kind: 'bad', why, revision: this.#revision });
   }
 
-  #tell(reading: RouteReading): void {
+  remove(): void {
+    this.tell({ kind: 'missing', revision: 0n });
+  }
+
+  /** What the followers are told, whatever the order. */
+  tell(reading: RouteReading): void {
     this.reading = reading;
     for (const follower of this.#followers) follower(reading);
   }

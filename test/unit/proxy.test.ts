@@ -102,8 +102,10 @@ describe('the proxy', () => {
     start();
     await applied(FIRST);
     assert.deepEqual(config.writes, []);
-    assert.equal(bouncers[0]?.count('RELOAD'), 0);
-    assert.equal(bouncers[0]?.commands[0], 'SHOW DATABASES');
+    for (const bouncer of bouncers) {
+      assert.equal(bouncer.commands[0], 'SHOW DATABASES');
+      assert.equal(bouncer.count('RELOAD'), 0);
+    }
   });
 
   it('at a start with the file in place but a bouncer that leads elsewhere, reloads that one', async () => {

@@ -68,7 +68,9 @@ export type Missing = string | undefined;
 export async function missingInCluster(playground: Playground): Promise<Missing> {
   const { hosts } = await playground.status();
   const nodes = hosts.filter(({ kind }) => kind === 'postgres');
-  const slow = hosts.filter(({ started }) => !started).map(({ name }) => name);
+  const slow = hosts
+    .filter(({ started }) => !started)
+    .map(({ name, power, reason = '' }) => (power === 'off' ? `${name} (off: ${reason})` : name));
   if (slow.length > 0) return `the services of ${slow.join(', ')} to be started`;
   const [first] = nodes;
   if (first === undefined) return undefined;

@@ -19,6 +19,11 @@ export interface HostStatus {
   readonly power: 'off' | 'booting' | 'on';
   /** Why it is off. */
   readonly reason?: string;
+  /**
+   * The power switch was told to switch it off since it was last started. A node that is started before the
+   * cluster has fenced it is switched off again.
+   */
+  readonly fenced: boolean;
   /** PID of the host's init as seen in the world. */
   readonly pid?: number;
   /** The node's services have all been started once since this boot. */

@@ -29,6 +29,7 @@ const bootDeadlineMs = 30_000;
 export class Host {
   private state: State = { power: 'off', reason: 'not started yet', since: new Date() };
   private cable: HostStatus['cable'] = 'plugged';
+  private fenced = false;
   private queue: Promise<unknown> = Promise.resolve();
   private readonly root: string;
 
@@ -63,8 +64,8 @@ export class Host {
   }
 
   status(): HostStatus {
-    const { plan, state, cable } = this;
-    const common = { ...plan, power: state.power, cable, since: state.since.toISOString() };
+    const { plan, state, cable, fenced } = this;
+    const common = { ...plan, power: state.power, cable, fenced, since: state.since.toISOString() };
     switch (state.power) {
       case 'off':
         return { ...common, reason: state.reason, started: false };
@@ -82,6 +83,7 @@ export class Host {
     return this.inTurn(async () => {
       if (this.state.power === 'on') return;
       this.state = { power: 'booting', since: new Date() };
+      this.fenced = false;
       try {
         const running = await this.boot();
         this.state = { power: 'on', running, since: new Date() };
@@ -103,6 +105,12 @@ export class Host {
       this.state = { power: 'off', reason, since: new Date() };
       await unplug(this.plan.name);
     });
+  }
+
+  /** Power off because the cluster wants it; it may be off already, as the cluster cannot know. */
+  async fence(): Promise<void> {
+    await this.powerOff('fenced');
+    this.fenced = true;
   }
 
   /** A cut cable stays cut over kill and start. */

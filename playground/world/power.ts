@@ -49,7 +49,7 @@ export class PowerSwitch {
       return 'error the switch was told to fail';
     }
     try {
-      await host.powerOff('fenced');
+      await host.fence();
       return 'off';
     } catch (error) {
       return `error ${messageOf(error).replaceAll('\n', ' ')}`;

@@ -97,6 +97,7 @@ test('a killed standby is off; started again it has its disk and is part of the 
   await playground.kill(standby);
   assert.equal((await playground.hosts()).find((host) => host.name === standby)?.power, 'off');
   assert.equal(await reaches('client01', standby), false);
+  await untilFenced(standby);
   await playground.start(standby);
   assert.equal((await playground.exec(standby, ['test', '-e', '/root/was-here'])).status, 0);
   await untilClusterWorks();
@@ -106,10 +107,9 @@ test('a node that was cut off is fenced, and stays off until it is started', asy
   const { primary } = await look(playground, 'pg01');
   const standby = (await nodes()).findLast((node) => node !== primary) ?? '';
   await playground.cut(standby);
-  await until(`${standby} is fenced`, clusterDeadlineMs, async () => {
-    const host = (await playground.hosts()).find((found) => found.name === standby);
-    return host?.power === 'off' && host.reason === 'fenced';
-  });
+  await untilFenced(standby);
+  const host = (await playground.hosts()).find((found) => found.name === standby);
+  assert.deepEqual([host?.power, host?.reason], ['off', 'fenced']);
   await playground.heal(standby);
   await playground.start(standby);
   await untilClusterWorks();
@@ -139,4 +139,11 @@ async function untilClusterWorks(): Promise<void> {
     missing = await missingInCluster(playground);
     return missing === undefined;
   }).catch(() => assert.fail(`still waiting for ${missing ?? 'nothing'}`));
+}
+
+/** A node that is started earlier would be switched off again. */
+async function untilFenced(node: string): Promise<void> {
+  await until(`${node} is fenced`, clusterDeadlineMs, async () => {
+    return (await playground.hosts()).some((host) => host.name === node && host.fenced);
+  });
 }

@@ -37,7 +37,7 @@ nvpair() {
 properties() {
     nvpair cluster cluster-name pgcm
     # How long a starting node looks for a running cluster before it calls an election: 20 s by default.
-    # Short is safe here, since nobody has quorum until all have joined (wait_for_all in corosync.conf).
+    # start-pacemaker has done that waiting.
     nvpair cluster dc-deadtime 1s
     # Hosts that share two processors always look overloaded to Pacemaker, which then runs actions one by
     # one: a move of the primary takes 3.9 s in place of 2.7.

@@ -36,9 +36,7 @@ END
     } | write /etc/corosync/corosync.conf root:root 0644
 }
 
-# After a start of the whole cluster, quorum comes when every node was seen once. Without that the two
-# that are up first would fence the third for not being there yet. Two nodes: either goes on alone.
+# Two nodes: either goes on without the other, so at a start both must be seen once (it implies wait_for_all).
 quorum_of() {
-    [ "$1" -eq 1 ] || echo '    wait_for_all: 1'
     [ "$1" -ne 2 ] || echo '    two_node: 1'
 }

@@ -64,6 +64,7 @@ export async function loadConfig(request: LoadRequest): Promise<Loaded> {
   const config = values as Config;
   const holds = (relation: (typeof relations)[number]): string[] => {
     if (relation.between.some((name) => suspect.has(name) || !uses(command, name))) return [];
+    if (relation.onlyToRun === true && command === undefined) return [];
     const why = relation.check(config);
     return why === undefined ? [] : [why];
   };

@@ -431,9 +431,9 @@ export type ConfigOf<C extends CommandName> = Pick<
 
 export const optionNames = Object.keys(options) as readonly OptionName[];
 
-/** The declaration without the type of its value, for code that treats all options alike. */
+/** A declaration without the type of its value, for code that treats all options alike. */
 export function declaration(name: OptionName): Option<unknown> {
-  return options[name] as Option<unknown>;
+  return options[name];
 }
 
 export function isOptionName(name: string): name is OptionName {

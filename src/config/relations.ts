@@ -5,15 +5,18 @@ import { pgbouncerSockets } from './sockets.js';
 /** What must hold between options. It is not looked at while one of them is wrong by itself. */
 interface Relation {
   readonly between: readonly OptionName[];
+  /** Left out by show-config: what it prints has no passwords, and must be readable again. */
+  readonly onlyToRun?: boolean;
   /** @returns what is wrong, if anything is */
   check(config: Config): string | undefined;
 }
 
-const needs = (a: OptionName, b: OptionName, also: readonly OptionName[] = []): Relation => ({
-  between: [a, b, ...also],
+/** An option that means nothing without another one. */
+const needs = (given: OptionName, ...others: readonly OptionName[]): Relation => ({
+  between: [given, ...others],
   check: (config) =>
-    config[a] !== '' && [b, ...also].every((name) => config[name] === '')
-      ? `${a} needs ${[b, ...also].join(' or ')}`
+    config[given] !== '' && others.every((name) => config[name] === '')
+      ? `${given} needs ${others.join(' or ')}`
       : undefined,
 });
 
@@ -84,13 +87,13 @@ export const relations: readonly Relation[] = [
         : undefined;
     },
   },
-  needs('etcd-user', 'etcd-password', ['etcd-password-file']),
-  needs('etcd-password', 'etcd-user'),
-  needs('etcd-password-file', 'etcd-user'),
+  { ...needs('etcd-user', 'etcd-password', 'etcd-password-file'), onlyToRun: true },
 ];
 
 /** Odd, but perhaps wanted. */
 export const oddities: readonly Relation[] = [
+  needs('etcd-password', 'etcd-user'),
+  needs('etcd-password-file', 'etcd-user'),
   {
     between: ['promote-timeout', 'pause-expiry'],
     check: (config) => {

@@ -9,9 +9,10 @@ const FILE_TIMEOUT = 10_000;
 export async function readTextFile(path: string, signal: AbortSignal): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await runWithDeadline(`reading ${path}`, FILE_TIMEOUT, signal, (inner) =>
-      readFile(path, { signal: inner }),
-    );
+    bytes = await runWithDeadline(`reading ${path}`, FILE_TIMEOUT, signal, async (inner) => {
+      await refuseEndless(path);
+      return await readFile(path, { signal: inner });
+    });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new PgcmError('usage', `${path}: cannot be read: ${reason(error)}`, { cause: error });
@@ -21,6 +22,17 @@ export async function readTextFile(path: string, signal: AbortSignal): Promise<s
   } catch (cause) {
     throw new PgcmError('usage', `${path}: is not UTF-8 text`, { cause });
   }
+}
+
+/**
+ * Opening a named pipe waits for its writer, in a thread that not even process.exit can leave behind;
+ * reading /dev/zero ends when the memory does. A shell's `<(command)` is a pipe that is open already.
+ */
+async function refuseEndless(path: string): Promise<void> {
+  const found = await stat(path);
+  const fromShell = found.isFIFO() && /^\/(dev|proc)\//.test(path);
+  if (found.isFile() || fromShell || path === '/dev/null') return;
+  throw new PgcmError('usage', found.isDirectory() ? 'it is a folder' : 'it is not a regular file');
 }
 
 /** Whether users beyond owner and group may read the file. */

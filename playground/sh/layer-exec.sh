@@ -11,6 +11,14 @@ shift 6
 ip link set lo up
 mount_scratch "$layer" "$layer_work" "$scratch" "$repository"
 bind_read_only "$node" "$root/opt/node/bin/node"
+
+# Not chroot: who enters this mount namespace again (nsenter, as tests do) would be outside of it.
+mkdir "$root/.old-root"
+cd "$root"
+pivot_root . .old-root
+cd /
+umount -l /.old-root
+rmdir /.old-root
 status=0
-chroot "$root" env -i --chdir=/opt/pgcm "$@" || status=$?
+env -i --chdir=/opt/pgcm "$@" || status=$?
 exit "$status"

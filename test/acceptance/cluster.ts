@@ -48,6 +48,16 @@ export class Cluster {
     return this.etcdctl('get', '--print-value-only', '/master');
   }
 
+  /** A large value goes through stdin, an empty one cannot. */
+  async putKey(value: string): Promise<void> {
+    const put = ['env', 'ETCDCTL_API=3', 'etcdctl', ENDPOINTS, 'put', '--', '/master'];
+    const large = value.length > 1_000;
+    const { status, stderr } = await this.playground.exec('client01', large ? put : [...put, value], {
+      input: large ? value : '',
+    });
+    assert.equal(status, 0, stderr);
+  }
+
   /** The keys of those who hold the failover lock or wait for it. */
   async locks(): Promise<readonly string[]> {
     const keys = await this.etcdctl('get', '--prefix', '--keys-only', '/master/');

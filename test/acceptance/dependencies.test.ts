@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, beforeEach, describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import { eventually, stays } from '../support/eventually.js';
 import { Cluster } from './cluster.js';
 
@@ -16,12 +16,13 @@ describe('a daemon whose dependency fails', () => {
   before(async () => {
     cluster = await Cluster.up('t-dependencies');
     primary = await cluster.primary();
+    pids = await daemonPids();
     node = cluster.nodes.find((name) => name !== primary) ?? '';
   });
   after(() => cluster.down());
 
   /** The daemons that run before must be the same processes at the end. */
-  let pids: string;
+  let pids = '';
   const daemonPids = async (): Promise<string> =>
     (
       await Promise.all([
@@ -30,9 +31,6 @@ describe('a daemon whose dependency fails', () => {
         cluster.pid('app01', 'pgcm-proxy'),
       ])
     ).join(' ');
-  beforeEach(async () => {
-    pids = await daemonPids();
-  });
   const assertStayedUp = async (): Promise<void> => assert.equal(await daemonPids(), pids, 'a daemon ended');
 
   /** Replaces a program on a host by a shell script, until the returned function puts it back. */
@@ -88,53 +86,49 @@ describe('a daemon whose dependency fails', () => {
     });
   }
 
-  for (const [what, value] of [
-    ['empty', ''],
-    ['text', 'pg01'],
-    ['two lines', '10.77.0.12\n* = host=10.77.0.13'],
-    ['0.0.0.0', '0.0.0.0'],
-    ['multicast', '224.0.0.1'],
-    ['very long', 'x'.repeat(100_000)],
-  ] as const) {
-    it(`a value in etcd that is no usable address (${what}) reaches neither the file nor PgBouncer`, async () => {
+  describe('a value in etcd that is no usable address reaches neither the file nor PgBouncer', () => {
+    before(async () => {
       // With every supervise stopped nobody repairs the key meanwhile.
       for (const name of cluster.nodes) await cluster.service(name, 'stop', 'pgcm-supervise');
-      const state = (): Promise<string> =>
-        cluster.output(
-          'app01',
-          'sh',
-          '-c',
-          `stat -c '%Y %Z %i %a %U:%G' ${INI}; md5sum ${INI}; grep -c RELOAD /var/log/node/pgbouncer.log`,
-        );
-      const found = await state().catch(() => '');
-      const mark = await cluster.logMark('app01', 'pgcm-proxy');
-      await cluster.playground.exec(
-        'client01',
-        [
-          'env',
-          'ETCDCTL_API=3',
-          'etcdctl',
-          '--endpoints=10.77.0.11:2379,10.77.0.12:2379,10.77.0.13:2379',
-          'put',
-          '/master',
-        ],
-        { input: value },
-      );
-      await eventually(
-        async () => {
-          const lines = await cluster.logSince('app01', 'pgcm-proxy', mark);
-          return lines.some((line) => /not a usable address/.test(JSON.stringify(line)));
-        },
-        { limit: 20_000, every: 100 },
-      );
-      assert.equal(await state().catch(() => ''), found);
-      for (const name of cluster.nodes) await cluster.service(name, 'start', 'pgcm-supervise');
-      await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), {
-        limit: 15_000,
-        every: 100,
-      });
     });
-  }
+    after(async () => {
+      for (const name of cluster.nodes) await cluster.service(name, 'start', 'pgcm-supervise');
+      await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), RIGHT_AGAIN);
+      pids = await daemonPids();
+    });
+
+    for (const [what, value] of [
+      ['empty', ''],
+      ['text', 'pg01'],
+      ['two lines', '10.77.0.12\n* = host=10.77.0.13'],
+      ['0.0.0.0', '0.0.0.0'],
+      ['multicast', '224.0.0.1'],
+      ['1 MB', 'x'.repeat(1_000_000)],
+    ] as const) {
+      it(what, async () => {
+        const reloads = `grep -c "RELOAD command issued" /var/log/node/pgbouncer.log || true`;
+        const state = (): Promise<string> =>
+          cluster.output(
+            'app01',
+            'sh',
+            '-c',
+            `stat -c '%Y %Z %i %a %U:%G' ${INI}; md5sum ${INI}; ${reloads}`,
+          );
+        const found = await state();
+        const mark = await cluster.logMark('app01', 'pgcm-proxy');
+        await cluster.putKey(value);
+        await eventually(
+          async () => {
+            const lines = await cluster.logSince('app01', 'pgcm-proxy', mark);
+            return lines.some((line) => line['event'] === 'route.refused');
+          },
+          { limit: 20_000, every: 100, what: `the proxy refuses ${what}` },
+        );
+        assert.equal(await state(), found);
+        assert.match(found, /\n[1-9]\d*$/, 'the count of reloads counts nothing');
+      });
+    }
+  });
 
   it('PgBouncer is down: the proxy stays up, and PgBouncer leads to the primary again', async () => {
     await cluster.service('app01', 'stop', 'pgbouncer');
@@ -177,6 +171,20 @@ describe('a daemon whose dependency fails', () => {
     await assertStayedUp();
   });
 
+  it('a port in use is one line and an exit status', async () => {
+    const { status, stderr } = await cluster.run(
+      'pg01',
+      'pgcm',
+      'supervise',
+      '--config-file',
+      '/etc/pgcm/config.toml',
+    );
+    assert.notEqual(status, 0);
+    const said = stderr.split('\n').filter((line) => /8080/.test(line) && /error|pgcm:/.test(line));
+    assert.equal(said.length, 1, stderr);
+    assert.match(said[0] ?? '', /another program listens there/);
+  });
+
   it('no quorum: a node cut off from the others publishes nothing and says why', async () => {
     const mark = await cluster.logMark(node, 'pgcm-supervise');
     await cluster.playground.cut(node);
@@ -190,27 +198,5 @@ describe('a daemon whose dependency fails', () => {
       { limit: 30_000, every: 200, what: 'it says that it has no quorum, or is fenced' },
     );
     await stays(async () => (await cluster.key()) === cluster.addressOf(primary), 1_000);
-  });
-});
-
-describe('a daemon that cannot start', () => {
-  let cluster: Cluster;
-  before(async () => {
-    cluster = await Cluster.up('t-start');
-  });
-  after(() => cluster.down());
-
-  it('a port in use is one line and an exit status', async () => {
-    const { status, stderr } = await cluster.run(
-      'pg01',
-      'pgcm',
-      'supervise',
-      '--config-file',
-      '/etc/pgcm/config.toml',
-    );
-    assert.notEqual(status, 0);
-    const said = stderr.split('\n').filter((line) => /8080/.test(line) && /error|pgcm:/.test(line));
-    assert.equal(said.length, 1, stderr);
-    assert.match(said[0] ?? '', /another program listens there/);
   });
 });

@@ -43,7 +43,12 @@ export class ServerProcess {
   #output = '';
 
   constructor(file: string, args: readonly string[]) {
-    this.#child = spawn(file, args, { ...serverIdentity(), stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' });
+    // The kernel ends the server with this process, should that be killed before it can clean up.
+    this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', file, ...args], {
+      ...serverIdentity(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: '/',
+    });
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       stream?.setEncoding('utf8').on('data', (chunk: string) => (this.#output += chunk));
     }

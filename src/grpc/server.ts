@@ -4,6 +4,7 @@ import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { NodeService, PauseOrder } from '../domain/node-api.js';
+import { untilAborted } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service-group.js';
 import type { z } from 'zod';
 import { anything, parseMessage, pauseRequest, resumeRequest, timestamp } from './messages.js';
@@ -32,7 +33,7 @@ export function apiServer(node: NodeService, options: ApiServerOptions): Service
       const server = new grpc.Server();
       server.addService(failoverService(), handlers(node, options.log));
       await listen(server, options);
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await untilAborted(signal);
       await shutdown(server);
     },
   };

@@ -1,5 +1,6 @@
 import { PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
+import { timerSpan } from './clock.js';
 import { formatDuration } from './durations.js';
 
 /** The reason with which a signal of `runWithDeadline` is aborted when its time is over. */
@@ -31,19 +32,21 @@ export async function runWithDeadline<T>(
   if (signal.aborted) throw abortError(signal, what);
   const controller = new AbortController();
   return new Promise<T>((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
     const end = (error: PgcmError): void => {
+      stop();
       controller.abort(error);
       reject(error);
     };
-    const timer = setTimeout(() => end(new DeadlinePassed(what, ms)), ms);
+    const timer = setTimeout(() => end(new DeadlinePassed(what, ms)), timerSpan(ms));
     const onAbort = (): void => end(abortError(signal, what));
     signal.addEventListener('abort', onAbort, { once: true });
-    work(controller.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-      });
+    // In a function of its own, so that work which throws before its first promise rejects like the others.
+    const start = async (): Promise<T> => await work(controller.signal);
+    start().finally(stop).then(resolve, reject);
   });
 }
 
@@ -58,7 +61,13 @@ export function sleep(ms: Milliseconds, signal: AbortSignal): Promise<'elapsed' 
     const timer = setTimeout(() => {
       signal.removeEventListener('abort', onAbort);
       resolve('elapsed');
-    }, ms);
+    }, timerSpan(ms));
     signal.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/** Resolves when the signal is aborted, at once if it is already. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,5 +1,5 @@
 import { PgcmError } from '../domain/errors.js';
-import { sleep } from './deadline.js';
+import { sleep, untilAborted } from './deadline.js';
 import type { Milliseconds } from '../domain/time.js';
 import { exec } from './exec.js';
 import type { Service } from './service-group.js';
@@ -44,9 +44,4 @@ export function sdNotify(env: NotifyEnvironment, onError: (error: unknown) => vo
 function watchdogInterval(usec: string | undefined): Milliseconds | undefined {
   const parsed = Number(usec);
   return usec !== undefined && parsed > 0 ? parsed / 1_000 / 3 : undefined;
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

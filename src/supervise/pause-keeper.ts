@@ -6,7 +6,7 @@ import type { Log } from '../domain/log.js';
 import type { PauseOrder } from '../domain/node-api.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
-import { runWithDeadline, sleep } from '../runtime/deadline.js';
+import { runWithDeadline, sleep, untilAborted } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { retryForever } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
@@ -65,9 +65,7 @@ export class PauseKeeper implements Service {
   async run(signal: AbortSignal): Promise<void> {
     this.#lifetime = signal;
     await this.#inTurn(() => this.#liftLeftovers(signal));
-    if (!signal.aborted) {
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-    }
+    await untilAborted(signal);
     clearTimeout(this.#restore);
     clearTimeout(this.#expiry);
     // Nobody would lift it after this process: clients run again now rather than never.

@@ -46,7 +46,9 @@ describe('a daemon whose dependency fails', () => {
       script,
       path,
     );
-    return async () => void (await cluster.output(host, 'mv', '-f', `${path}.real`, path));
+    return async () => {
+      await cluster.output(host, 'mv', '-f', `${path}.real`, path);
+    };
   }
 
   /** supervise says the trouble; and once Pacemaker can be asked again, a wrong key is right in time. */

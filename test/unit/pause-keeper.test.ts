@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { parseAddress } from '../../src/domain/address.js';
+import type { BouncerDatabase } from '../../src/domain/bouncer.js';
+import { hasCode } from '../../src/domain/errors.js';
+import { events } from '../../src/domain/events.js';
+import { PauseKeeper } from '../../src/supervise/pause-keeper.js';
+import { FakeBouncer } from '../fakes/bouncer.js';
+import { FakeLog } from '../fakes/log.js';
+import { eventually, stays } from '../support/eventually.js';
+
+const never = new AbortController().signal;
+const old = parseAddress('10.77.0.11');
+const target = parseAddress('10.77.0.12');
+
+function leading(host: string): readonly BouncerDatabase[] {
+  return [{ name: 'app', host, port: 5432, paused: false }];
+}
+
+describe('pause keeper', () => {
+  let bouncers: readonly [FakeBouncer, FakeBouncer];
+  let log: FakeLog;
+  let life: AbortController;
+  let running: Promise<void>;
+  let keeper: PauseKeeper;
+
+  function live(): void {
+    life = new AbortController();
+    keeper = new PauseKeeper({ bouncers, timeout: 1_000, log });
+    running = keeper.run(life.signal);
+  }
+
+  const paused = (): readonly boolean[] => bouncers.map((b) => b.paused);
+  const pause = (timeout: number, expiry: number | 'never'): Promise<void> =>
+    keeper.pause({ timeout, expiry }, old, never);
+
+  beforeEach(() => {
+    bouncers = [new FakeBouncer(leading(old), 'one'), new FakeBouncer(leading(old), 'two')];
+    log = new FakeLog();
+    live();
+  });
+  afterEach(async () => {
+    life.abort();
+    await running;
+  });
+
+  it('pauses every bouncer, and lifts the pause by itself at its expiry', async () => {
+    await pause(1_000, 100);
+    assert.deepEqual(paused(), [true, true]);
+    await eventually(() => paused().every((p) => !p));
+    assert.equal(log.of(events.pgbouncerPauseExpired).length, 1);
+  });
+
+  it('pauses all or none: one that cannot be paused lets the others go on', async () => {
+    bouncers[1].openTransactions = 1;
+    await assert.rejects(pause(50, 10_000), (error) => hasCode(error, 'timed-out'));
+    assert.deepEqual(paused(), [false, false]);
+    assert.equal(keeper.paused, false);
+  });
+
+  it('defect 4: a resume cancels the expiry, so that it cannot cut a later pause short', async () => {
+    await pause(1_000, 150);
+    await keeper.resume(undefined, 1_000, never);
+    await pause(1_000, 10_000);
+    await stays(() => paused().every((p) => p), 300);
+  });
+
+  it('defect 4: a later pause starts the expiry anew', async () => {
+    await pause(1_000, 150);
+    await pause(1_000, 10_000);
+    await stays(() => paused().every((p) => p), 300);
+  });
+
+  it('defect 4: a pause whose daemon died is lifted when the daemon is there again', async () => {
+    life.abort();
+    await running;
+    // What a SIGKILL leaves behind: PgBouncer keeps the pause of a console that is gone.
+    for (const bouncer of bouncers) bouncer.paused = true;
+    live();
+    await eventually(() => paused().every((p) => !p));
+    assert.equal(log.of(events.pgbouncerLeftoverPause).length, 2);
+  });
+
+  it('lifts a leftover pause also when PgBouncer could not be reached at the start', async () => {
+    life.abort();
+    await running;
+    for (const bouncer of bouncers) bouncer.paused = true;
+    bouncers[0].stop();
+    live();
+    await eventually(() => log.of(events.pgbouncerError).length > 0);
+    // Not start(): a restarted PgBouncer would have forgotten the pause.
+    bouncers[0].thaw();
+    await eventually(() => paused().every((p) => !p));
+  });
+
+  it('lifts its pause when it is told to stop', async () => {
+    await pause(1_000, 'never');
+    life.abort();
+    await running;
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('goes on trying when PgBouncer cannot be reached at the expiry', async () => {
+    await pause(1_000, 50);
+    bouncers[0].freeze();
+    await eventually(() => log.of(events.pgbouncerPauseExpired).length === 1);
+    bouncers[0].thaw();
+    await eventually(() => paused().every((p) => !p));
+  });
+
+  it('resumes towards a target only once every bouncer leads there', async () => {
+    await pause(1_000, 10_000);
+    const resumed = keeper.resume(target, 10_000, never);
+    for (const bouncer of bouncers) {
+      await stays(() => paused().every((p) => p), 50);
+      bouncer.file = () => leading(target);
+      await bouncer.reload(never);
+    }
+    await resumed;
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('refuses to resume while a bouncer leads elsewhere, says where, and keeps the pause', async () => {
+    await pause(1_000, 10_000);
+    await assert.rejects(
+      keeper.resume(target, 50, never),
+      (error) => hasCode(error, 'refused') && /one still leads app to 10\.77\.0\.11/.test(error.message),
+    );
+    assert.deepEqual(paused(), [true, true]);
+  });
+
+  it('is idempotent: a resume of what is not paused is done', async () => {
+    await keeper.resume(undefined, 1_000, never);
+    await keeper.resume(undefined, 1_000, never);
+  });
+
+  it('makes logins be tried again soon while paused, also after a RELOAD', async () => {
+    await pause(1_000, 10_000);
+    for (const bouncer of bouncers) {
+      assert.equal(await bouncer.setting('server_login_retry', never), '0.1');
+      await bouncer.reload(never);
+    }
+    await keeper.resume(undefined, 1_000, never);
+    for (const bouncer of bouncers) assert.equal(await bouncer.setting('server_login_retry', never), '0.1');
+  });
+});

@@ -41,7 +41,7 @@ const commands = {
     try {
       if (wanted.needsMachine) requireMachine();
       prepare(true);
-      if (wanted.needsMachine) packages(true);
+      if (wanted.needsMachine) packages();
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       return notTested(error);
@@ -54,7 +54,7 @@ function runOnPlayground(program, args) {
   const asksOnly = asksForHelp(args);
   if (!asksOnly) requireMachine();
   prepare(!asksOnly);
-  if (!asksOnly) packages(true);
+  if (!asksOnly) packages();
   return runProgram(compiled(program), args);
 }
 

@@ -16,6 +16,8 @@ const reconnectPauseMs = 50;
 export class LoadClient {
   #connection: Client | undefined;
   #inFlight = false;
+  /** The end of the connection, when it came while a statement was under way. */
+  #lostMeanwhile: Error | undefined;
   #sequence = 0;
 
   constructor(
@@ -67,12 +69,19 @@ export class LoadClient {
     try {
       await connection.query(...statement(this.config.table, id, this.number));
       this.emit({ kind: 'ack', client: this.number, id, sent, done: machineClock() });
+      // The answer and the connection's end can come together; then the statement did not fail with it.
+      this.#tellOfLoss();
     } catch (error) {
       this.#failed('statement', sent, error, id);
       if (!survives(error)) this.#discard(connection);
     } finally {
       this.#inFlight = false;
+      this.#lostMeanwhile = undefined;
     }
+  }
+
+  #tellOfLoss(): void {
+    if (this.#lostMeanwhile !== undefined) this.#failed('idle', machineClock(), this.#lostMeanwhile);
   }
 
   async #reconnect(stop: AbortSignal): Promise<Client | undefined> {
@@ -90,8 +99,9 @@ export class LoadClient {
   #lost(connection: Client, error: Error): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    // The statement under way fails with it, and says so itself.
-    if (!this.#inFlight) this.#failed('idle', machineClock(), error);
+    // The statement under way fails with it, as a rule, and says so itself.
+    if (this.#inFlight) this.#lostMeanwhile = error;
+    else this.#failed('idle', machineClock(), error);
   }
 
   #discard(connection: Client): void {

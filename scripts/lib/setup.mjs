@@ -65,10 +65,9 @@ function build(loud) {
 }
 
 /** Debian's packages for the hosts, in the playground's cached layer. Says what it does by itself. */
-export function packages(loud) {
+export function packages() {
   const status = node(compiled('playground/main'), 'layer', 'ensure');
   if (status !== 0) throw new Problem(`the Debian packages are not there: ended with status ${status}`);
-  if (loud) say('packages: in the cache');
 }
 
 /** The output of a source that is gone would live on: a deleted test would still run. */

@@ -45,6 +45,7 @@ export const events = {
   pgbouncerLeftoverPause: 'pgbouncer.leftover_pause',
   routeApplied: 'route.applied',
   routeRefused: 'route.refused',
+  routeKept: 'route.kept',
   routeError: 'route.error',
   templateError: 'template.error',
 

@@ -98,7 +98,7 @@ export class RouteProxy implements Service {
   #onReading(reading: RouteReading): void {
     const { key } = this.#options.routes;
     if (reading.kind === 'missing') {
-      this.#log.warn(events.pollMissingEtcdValue, { key }, `nothing is published: ${this.#keeping()}`);
+      this.#log.warn(events.routeKept, { key }, `nothing is published: ${this.#keeping()}`);
     } else if (reading.kind === 'bad') {
       const { why: error, revision } = reading;
       this.#log.error(events.routeRefused, { key, revision, error }, `refused: ${this.#keeping()}`);

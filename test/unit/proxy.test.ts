@@ -72,7 +72,7 @@ describe('the proxy', () => {
 
   it('waits for a route and changes nothing before it knows one', async () => {
     start();
-    await eventually(() => log.of(events.pollMissingEtcdValue).length === 1);
+    await eventually(() => log.of(events.routeKept).length === 1);
     assert.deepEqual(proxy.state, { kind: 'waiting' });
     assert.deepEqual([config.writes, bouncers[0]?.commands], [[], []]);
   });
@@ -199,7 +199,7 @@ describe('the proxy', () => {
     const [refused] = log.of(events.routeRefused);
     assert.match(String(refused?.['error']), /not a usable address/);
     assert.match(refused?.msg ?? '', /clients go on being led to 10\.0\.0\.1/);
-    assert.match(log.of(events.pollMissingEtcdValue)[0]?.msg ?? '', /led to 10\.0\.0\.1/);
+    assert.match(log.of(events.routeKept)[0]?.msg ?? '', /led to 10\.0\.0\.1/);
     routes.put(SECOND);
     await applied(SECOND);
   });

@@ -173,6 +173,28 @@ describe('a daemon whose dependency fails', () => {
     await assertStayedUp();
   });
 
+  it('a daemon that froze is killed by the watchdog and started again, and does its work', async () => {
+    for (const [host, service] of [
+      [primary, 'pgcm-supervise'],
+      ['app01', 'pgcm-proxy'],
+    ] as const) {
+      const frozen = await cluster.pid(host, service);
+      await cluster.output(host, 'kill', '-STOP', frozen);
+      const restarted = async (): Promise<boolean> => {
+        const { status, stdout } = await cluster.run(host, 'cat', `/run/node/services/${service}/pid`);
+        return status === 0 && stdout.trim() !== frozen;
+      };
+      await eventually(restarted, { limit: 60_000, every: 200, what: `${service} is restarted on ${host}` });
+    }
+    pids = await daemonPids();
+    await cluster.etcdctl('del', '/master');
+    await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), {
+      limit: 15_000,
+      every: 100,
+    });
+    assert.equal(await cluster.leadsTo('app01'), cluster.addressOf(primary));
+  });
+
   it('a port in use is one line and an exit status', async () => {
     const { status, stderr } = await cluster.run(
       'pg01',

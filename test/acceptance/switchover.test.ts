@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { eventually } from '../support/eventually.js';
 import { Cluster } from './cluster.js';
 import { FailoverRun } from './failover-run.js';
 import { Session } from './session.js';
@@ -25,6 +26,66 @@ describe('pgcm failover on a real cluster', () => {
     const rendered = await cluster.output('app01', 'cat', '/etc/pgbouncer/pgbouncer.ini');
     assert.match(template, /host=\{\{\.Host\}\}/);
     assert.equal(rendered, template.replaceAll('{{.Host}}', await cluster.key()));
+  });
+
+  describe('a client written from the .proto alone', () => {
+    const call = async (
+      node: string,
+      rpc: string,
+      request: object = {},
+    ): Promise<Record<string, unknown>> => {
+      const script = '/opt/pgcm/dist/test/acceptance/raw-client.js';
+      const { stdout } = await cluster.run(
+        'client01',
+        'node',
+        script,
+        `${node}:8080`,
+        rpc,
+        JSON.stringify(request),
+      );
+      return JSON.parse(stdout) as Record<string, unknown>;
+    };
+    /** Whether a new statement through that bouncer is answered within half a second. */
+    const runs = async (bouncer: string): Promise<boolean> => {
+      const url = `host=${bouncer} port=6432 dbname=app user=app connect_timeout=5`;
+      const { status } = await cluster.run('client01', 'timeout', '0.5', 'psql', '-XAtc', 'select 1', url);
+      return status === 0;
+    };
+
+    it('drives health_check, pause and resume', async () => {
+      assert.equal((await call('pg02', 'health_check'))['status'], 'HEALTHY');
+      const paused = await call('pg02', 'pause', { timeout: 5, expiry: 60 });
+      assert.ok('created_at' in paused && 'expires_at' in paused, JSON.stringify(paused));
+      assert.equal(await runs('pg02'), false, 'a paused bouncer answered');
+      await eventually(() => runs('pg03'), { what: 'the other bouncers run' });
+      assert.ok(
+        'created_at' in (await call('pg02', 'pause', { timeout: 5, expiry: 60 })),
+        'pause is idempotent',
+      );
+      assert.ok('created_at' in (await call('pg02', 'resume')));
+      await eventually(() => runs('pg02'), { what: 'a resumed bouncer answers' });
+      assert.ok('created_at' in (await call('pg02', 'resume')), 'resume is idempotent');
+    });
+
+    it('defect 4: a pause outlives neither its expiry nor the supervise that keeps it', async () => {
+      await call('pg02', 'pause', { timeout: 5, expiry: 2 });
+      await eventually(() => runs('pg02'), { what: 'the expiry lifts the pause' });
+      await call('pg02', 'pause', { timeout: 5, expiry: 3600 });
+      assert.equal(await runs('pg02'), false);
+      await cluster.output('pg02', 'kill', '-KILL', await cluster.pid('pg02', 'pgcm-supervise'));
+      await eventually(() => runs('pg02'), {
+        limit: 30_000,
+        what: 'the restarted supervise lifts the pause',
+      });
+    });
+
+    it('hears that a node is unhealthy, and what is', async () => {
+      await cluster.service('pg03', 'stop', 'pgbouncer');
+      const health = await call('pg03', 'health_check');
+      await cluster.service('pg03', 'start', 'pgbouncer');
+      assert.equal(health['status'], 'UNHEALTHY');
+      assert.match(JSON.stringify(health['parts']), /"pgbouncer","status":"UNHEALTHY"/);
+    });
   });
 
   describe('with a transaction left open', () => {

@@ -55,6 +55,10 @@ function build(loud) {
   }
   timed('build: tsc', () => {
     rmSync(stamp, { force: true });
+    // tsc believes its notes, and would not write again what somebody removed.
+    if (typescript.some((file) => !existsSync(outputOf(file)))) {
+      rmSync(inRepository('dist', '.tsbuildinfo'), { force: true });
+    }
     // Emits in spite of type errors; without the stamp nobody takes that for a build.
     const status = node(inRepository('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json');
     if (status !== 0) throw new Problem(`the build failed: tsc ended with status ${status}`);
@@ -72,13 +76,16 @@ export function packages() {
 
 /** The output of a source that is gone would live on: a deleted test would still run. */
 function removeStale(typescript) {
-  const there = new Set(typescript.map((file) => file.slice(repository.length + 1).replace(/\.ts$/, '')));
+  const wanted = new Set(typescript.map(outputOf));
   for (const folder of sources) {
     for (const file of filesBelow(inRepository('dist', folder))) {
-      const name = file.slice(inRepository('dist').length + 1).replace(/\.js(\.map)?$/, '');
-      if (!there.has(name)) rmSync(file);
+      if (!wanted.has(file.replace(/\.map$/, ''))) rmSync(file);
     }
   }
+}
+
+function outputOf(file) {
+  return compiled(file.slice(repository.length + 1).replace(/\.ts$/, ''));
 }
 
 function isTypeScript(file) {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { PlaygroundError } from './errors.js';
+import { messageOf, PlaygroundError } from './errors.js';
 
 /** The checkout: this file runs as dist/playground/paths.js. */
 export const repository = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
@@ -75,6 +75,11 @@ function usableFolder(variable: string, environment: NodeJS.ProcessEnv, preset: 
   return folder;
 }
 
+/** @throws PlaygroundError when the folder cannot be made */
 export function makePrivate(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new PlaygroundError(`cannot make the folder ${folder}: ${messageOf(error)}`, 1, { cause: error });
+  }
 }

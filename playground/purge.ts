@@ -6,9 +6,13 @@ import { join } from 'node:path';
 import { layerUsers } from './processes.js';
 import { readWorldConfig } from './world-config.js';
 
-/** Remove the cached packages and data directories. @throws PlaygroundError while a playground uses them */
-export async function purgeCache(cache: string, paths: PlaygroundPaths): Promise<void> {
-  if (!existsSync(cache)) return;
+/**
+ * Remove the cached packages and data directories.
+ * @returns whether there were any
+ * @throws PlaygroundError while a playground uses them
+ */
+export async function purgeCache(cache: string, paths: PlaygroundPaths): Promise<boolean> {
+  if (!existsSync(cache)) return false;
   const lock = await takeLock(join(cache, 'lock'), paths.marker, false);
   if (lock === undefined) throw new PlaygroundError(`the package cache ${cache} is in use by an \`up\``);
   try {
@@ -21,6 +25,7 @@ export async function purgeCache(cache: string, paths: PlaygroundPaths): Promise
       );
     }
     rmSync(cache, { recursive: true, force: true });
+    return true;
   } finally {
     lock.release();
   }

@@ -115,7 +115,7 @@ async function down(args: Arguments): Promise<number> {
 async function purge(args: Arguments): Promise<number> {
   await down(args);
   const cache = cacheRoot(process.env);
-  await purgeCache(cache, playgroundPaths(args.name, process.env));
-  console.log(`the package cache ${cache} is gone`);
+  const existed = await purgeCache(cache, playgroundPaths(args.name, process.env));
+  console.log(existed ? `the package cache ${cache} is gone` : `there was no package cache ${cache}`);
   return 0;
 }

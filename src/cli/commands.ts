@@ -60,7 +60,7 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
       ['3', 'refused by the checks: nothing was touched'],
       ['4', 'failed and rolled back: clients are where they were'],
       ['5', 'failed after the move began: the log says who is primary'],
-      ['6', 'the primary was moved, but a clean-up is left to do: the log says which'],
+      ['6', 'a clean-up is left to do: the log says which, and whether the primary was moved'],
       ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM before the move, and rolled back'],
     ],
   },

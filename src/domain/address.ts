@@ -22,7 +22,12 @@ export function parseAddress(text: string): Address {
 
 /** A value that came from outside, made fit for a message: shortened, without control characters. */
 export function quote(text: string, max = 60): string {
-  return JSON.stringify(text.length > max ? `${text.slice(0, max)}... (${text.length} characters)` : text);
+  const shown = text.length > max ? `${text.slice(0, max)}... (${text.length} characters)` : text;
+  // JSON leaves DEL and the C1 controls as they are; some terminals obey them.
+  return JSON.stringify(shown).replace(
+    /[\u007f-\u009f]/g,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function refusal(text: string): string | undefined {

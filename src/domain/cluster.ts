@@ -64,5 +64,7 @@ export interface ClusterManager {
 
 /** The standby that has every acknowledged commit, if there is one that can be promoted now. */
 export function syncStandby(topology: Topology): Member | undefined {
-  return topology.members.find((m) => m.online && !m.unclean && m.role === 'standby' && m.syncState === 'sync');
+  return topology.members.find(
+    (m) => m.online && !m.unclean && m.role === 'standby' && m.syncState === 'sync',
+  );
 }

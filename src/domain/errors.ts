@@ -42,24 +42,43 @@ export class PgcmError extends Error {
   }
 }
 
-/** The text of anything that was thrown, on one line, with its causes: `a: b: c`. */
+/**
+ * The text of anything that was thrown, with its causes: `a: b: c`. On one line and without control
+ * characters: what other programs said is part of it, and it may end up on a terminal.
+ */
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;
   // A cause can (by mistake) point back at its error; five levels say all that a reader needs.
   for (let depth = 0; depth < 5 && current !== undefined && current !== null; depth += 1) {
-    const text = current instanceof Error ? current.message || current.name : printable(current);
+    const text = current instanceof Error ? errorText(current) : printable(current);
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }
-  return parts.join(': ').replace(/\s*\n\s*/g, ' ');
+  return parts
+    .join(': ')
+    .replace(/\s*[\p{Cc}\u2028\u2029]+\s*/gu, ' ')
+    .trim();
+}
+
+function errorText(error: Error): string {
+  if (error.message !== '') return error.message;
+  // Connecting to a name with several addresses fails with all their errors, and no message of its own.
+  const all: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  const texts = all.map((one) => (one instanceof Error ? one.message : printable(one)));
+  return [...new Set(texts)].join(', ') || error.name;
 }
 
 function printable(value: unknown): string {
   if (typeof value === 'string') return value;
-  // JSON.stringify gives undefined for a function or a symbol, whatever its declared type says.
-  const json = JSON.stringify(value) as string | undefined;
-  return json ?? typeof value;
+  try {
+    // JSON.stringify gives undefined for a function or a symbol, whatever its declared type says.
+    const json = JSON.stringify(value) as string | undefined;
+    return json ?? typeof value;
+  } catch {
+    // A circle or a bigint. Describing an error must never be an error.
+    return typeof value;
+  }
 }
 
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is PgcmError {

@@ -4,3 +4,8 @@ import type { Milliseconds } from '../domain/time.js';
 export function monotonic(): Milliseconds {
   return performance.now();
 }
+
+/** A timer set for longer than 2^31-1 ms fires at once; this one fires after that long (24 days). */
+export function timerSpan(ms: Milliseconds): Milliseconds {
+  return Math.min(ms, 2 ** 31 - 1);
+}

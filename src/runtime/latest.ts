@@ -1,3 +1,5 @@
+import { timerSpan } from './clock.js';
+
 /**
  * A value that changes, with a wait for the next change. State, not events: a reader that was busy
  * finds the newest value, however many it missed.
@@ -36,7 +38,7 @@ export class Latest<T> {
       };
       const onSet = (): void => done('changed');
       const onAbort = (): void => done('aborted');
-      const timer = ms === undefined ? undefined : setTimeout(() => done('timed-out'), ms);
+      const timer = ms === undefined ? undefined : setTimeout(() => done('timed-out'), timerSpan(ms));
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(onSet);
     });

@@ -1,3 +1,5 @@
+import { hasCode } from '../domain/errors.js';
+
 /** A long-running part of a daemon: runs until the signal is aborted, or fails. */
 export interface Service {
   readonly name: string;
@@ -13,7 +15,8 @@ export interface ServiceFailure {
  * Runs all services until the signal is aborted or one of them ends. The first one to end, well or
  * not, stops its siblings; all are awaited, so nothing is left running when this returns.
  *
- * @returns every failure, the first one first; empty after an orderly stop.
+ * @returns every failure, the first one first; empty after an orderly stop. A service that throws `aborted`
+ *   because it was stopped has not failed.
  */
 export async function runServices(
   services: readonly Service[],
@@ -30,7 +33,8 @@ export async function runServices(
         await service.run(siblings.signal);
         if (!siblings.signal.aborted) throw new Error(`${service.name} ended without being asked to`);
       } catch (error) {
-        failures.push({ service: service.name, error });
+        const stopped = siblings.signal.aborted && hasCode(error, 'aborted');
+        if (!stopped) failures.push({ service: service.name, error });
       } finally {
         siblings.abort();
       }

@@ -48,6 +48,11 @@ function plain(fields: Fields): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [key, typeof value === 'bigint' ? Number(value) : value]),
+      .map(([key, value]) => [key, typeof value === 'bigint' ? exact(value) : value]),
   );
+}
+
+/** A number while JSON can hold it; beyond 2^53 text, rather than a revision that was never there. */
+function exact(value: bigint): number | string {
+  return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
 }

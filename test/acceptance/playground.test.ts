@@ -120,11 +120,10 @@ test('no promotion while the primary that lost its power cannot be fenced; once 
   await playground.fencing('fail');
   await playground.kill(lost);
   // Two attempts refused: the cluster wanted a new primary, had to fence first, and could not.
-  await until(
-    'fencing was refused twice',
-    clusterDeadlineMs,
-    async () => (await playground.status()).fencingRefused >= 2,
-  );
+  await until('fencing was refused twice', clusterDeadlineMs, async () => {
+    assert.deepEqual(await takingWrites(), []);
+    return (await playground.status()).fencingRefused >= 2;
+  });
   assert.deepEqual(await takingWrites(), []);
   await playground.fencing('ok');
   await until('another node takes writes', clusterDeadlineMs, async () => (await takingWrites()).length > 0);

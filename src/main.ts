@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import type { Output } from './cli/context.js';
 import { run } from './cli/run.js';
-import { Interrupted, interruptStatus, type InterruptSignal } from './runtime/interrupt.js';
+import { abortOnSignals } from './runtime/interrupt.js';
 
 /** A stream whose reader may go away at any time, which must not end a failover half-way. */
 function output(stream: NodeJS.WriteStream): Output & { failure?: Error } {
@@ -16,18 +16,9 @@ function output(stream: NodeJS.WriteStream): Output & { failure?: Error } {
   return out;
 }
 
-const interrupt = new AbortController();
-for (const name of Object.keys(interruptStatus) as InterruptSignal[]) {
-  process.on(name, () => {
-    // Asked a second time: somebody wants it over now, whatever is left undone.
-    if (interrupt.signal.aborted) process.exit(interruptStatus[name]);
-    interrupt.abort(new Interrupted(name));
-  });
-}
-
 const stdout = output(process.stdout);
 const stderr = output(process.stderr);
-let status = await run(process.argv.slice(2), process.env, { stdout, stderr }, interrupt.signal);
+let status = await run(process.argv.slice(2), process.env, { stdout, stderr }, abortOnSignals(process));
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 if (stdout.failure !== undefined) {
   stderr.write(`pgcm: writing to stdout: ${stdout.failure.message}\n`);

@@ -20,3 +20,24 @@ export class Interrupted extends PgcmError {
     this.exitStatus = interruptStatus[signalName];
   }
 }
+
+/** The part of `process` that signals need; only main has the real one. */
+export interface SignalSource {
+  on(signal: InterruptSignal, handler: () => void): unknown;
+  exit(status: number): void;
+}
+
+/**
+ * An abort signal that the first of these signals aborts, so that work can be undone. The second one ends
+ * the process at once: somebody wants it over now, whatever is left undone.
+ */
+export function abortOnSignals(source: SignalSource): AbortSignal {
+  const interrupt = new AbortController();
+  for (const name of Object.keys(interruptStatus) as InterruptSignal[]) {
+    source.on(name, () => {
+      if (interrupt.signal.aborted) source.exit(interruptStatus[name]);
+      interrupt.abort(new Interrupted(name));
+    });
+  }
+  return interrupt.signal;
+}

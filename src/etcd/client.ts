@@ -177,7 +177,16 @@ export class Etcd {
     });
   }
 
-  /** Ends all calls and watches, and the connections. */
+  /** Aborted by close, with a PgcmError. */
+  get closed(): AbortSignal {
+    return this.#members.closed;
+  }
+
+  /**
+   * Ends all calls, watches and followers, and gives up the leases: nothing holds the process any more,
+   * but for one case. gRPC cannot take back an attempt to connect to a host that says nothing at all, and
+   * the kernel goes on with it for two minutes: a program that must end now has to say so.
+   */
   close(): void {
     this.#members.close();
   }

@@ -70,6 +70,7 @@ function kindOf({ code, details }: grpc.ServiceError): FailureKind {
 function tidy(details: string): string {
   return details
     .replace(/^No connection established\. Last error: /, 'no connection: ')
+    .replace(/^Channel closed before call started$/, 'the attempt to connect was given up')
     .replace(/\.? Resolution note: .*$/, '')
     .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '')
     .replace('Error: ', '')

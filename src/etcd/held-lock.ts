@@ -38,7 +38,7 @@ export class EtcdHeldLock implements HeldLock {
         this.#lose(new PgcmError('lock-lost', `${etcd.name}: the lock's key ${this.key} was deleted`));
       },
       this.#stop.signal,
-    );
+    ).catch((error: unknown) => this.#lose(error));
   }
 
   /** See Lease.lost: get it anew before each act that needs the lock. */

@@ -5,6 +5,9 @@ import { sleep } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import type { Etcd, LeaseId } from './client.js';
 
+/** What a lease needs of etcd. */
+export type LeaseCalls = Pick<Etcd, 'name' | 'closed' | 'grantLease' | 'keepAlive' | 'revokeLease'>;
+
 /** Between two tries of a keep-alive that failed. */
 const RETRY: Milliseconds = 200;
 
@@ -18,7 +21,7 @@ const COUNTED = 0.9;
  */
 export class Lease {
   readonly id: LeaseId;
-  readonly #etcd: Etcd;
+  readonly #etcd: LeaseCalls;
   readonly #ttl: Milliseconds;
   readonly #lost = new AbortController();
   readonly #stop = new AbortController();
@@ -27,9 +30,10 @@ export class Lease {
   #goodUntil: Milliseconds;
   #lastError = '';
   #keeping: Promise<void> = Promise.resolve();
+  readonly #onClosed = (): void => this.#lose('the client was closed');
 
   /** @param ttl in seconds. @throws PgcmError when etcd does not grant it */
-  static async grant(etcd: Etcd, ttl: number, signal: AbortSignal): Promise<Lease> {
+  static async grant(etcd: LeaseCalls, ttl: number, signal: AbortSignal): Promise<Lease> {
     const sentAt = monotonic();
     const granted = await etcd.grantLease(ttl, signal);
     // etcd may grant more than was asked for; the shorter one is the safe one to count.
@@ -38,12 +42,13 @@ export class Lease {
     return lease;
   }
 
-  private constructor(etcd: Etcd, id: LeaseId, ttl: Milliseconds, sentAt: Milliseconds) {
+  private constructor(etcd: LeaseCalls, id: LeaseId, ttl: Milliseconds, sentAt: Milliseconds) {
     this.#etcd = etcd;
     this.id = id;
     this.#ttl = ttl;
     this.#goodUntil = sentAt + ttl * COUNTED;
     this.#arm();
+    etcd.closed.addEventListener('abort', this.#onClosed, { once: true });
   }
 
   /**
@@ -66,8 +71,7 @@ export class Lease {
    * @throws PgcmError when etcd did not confirm it; the lease then ends by itself
    */
   async release(signal: AbortSignal): Promise<void> {
-    this.#stop.abort();
-    clearTimeout(this.#timer);
+    this.#end();
     await this.#keeping;
     await this.#etcd.revokeLease(this.id, signal);
   }
@@ -112,18 +116,24 @@ export class Lease {
   check(): void {
     if (this.#stop.signal.aborted || monotonic() < this.#goodUntil) return;
     this.#lose(
-      this.#lastError || `this process was held up for ${formatDuration(Math.round(this.#ttl * COUNTED))}`,
+      this.#lastError === ''
+        ? `this process was held up for ${formatDuration(Math.round(this.#ttl * COUNTED))}`
+        : `no keep-alive was answered in time: ${this.#lastError}`,
     );
   }
 
-  #lose(why: string): void {
+  /** Nothing is kept alive any more, and no timer holds the process. */
+  #end(): void {
+    this.#stop.abort();
     clearTimeout(this.#timer);
+    this.#etcd.closed.removeEventListener('abort', this.#onClosed);
+  }
+
+  #lose(why: string): void {
+    this.#end();
     if (this.#lost.signal.aborted) return;
     this.#lost.abort(
-      new PgcmError(
-        'lock-lost',
-        `${this.#etcd.name}: lease ${this.id.toString(16)} is lost, no keep-alive was answered in time: ${why}`,
-      ),
+      new PgcmError('lock-lost', `${this.#etcd.name}: lease ${this.id.toString(16)} is lost: ${why}`),
     );
   }
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { AuthClient, type ICallable } from 'etcd3';
 import type { Milliseconds } from '../domain/time.js';
@@ -47,6 +48,8 @@ export class Member {
     this.url = endpoint.url;
     this.#endpoint = endpoint;
     this.#options = options;
+    // Every call listens to it; Node warns from the eleventh on.
+    setMaxListeners(0, this.#closed.signal);
   }
 
   /** Calls to this member end within `limits`; they reject with a MemberFailure. */
@@ -92,11 +95,8 @@ export class Member {
 
   #open(): grpc.Channel {
     if (this.#closed.signal.aborted) throw new MemberFailure('not-sent', this.url, 'the client is closed');
-    this.#channel ??= new grpc.Channel(
-      this.#endpoint.target,
-      this.#endpoint.credentials,
-      channelOptions(this.#options),
-    );
+    const { target, credentials, options } = this.#endpoint;
+    this.#channel ??= new grpc.Channel(target, credentials, { ...channelOptions(this.#options), ...options });
     return this.#channel;
   }
 
@@ -106,7 +106,12 @@ export class Member {
     try {
       return await call(metadata);
     } catch (error) {
-      if (!(error instanceof MemberFailure) || error.kind !== 'bad-token') throw error;
+      if (!(error instanceof MemberFailure)) throw error;
+      // etcd takes the name in the client certificate for the user where there is no token: authentication
+      // that was enabled while we were connected shows as a lack of rights then.
+      const noToken = this.#options.auth !== undefined && metadata.get('token').length === 0;
+      const denied = noToken && error.message.includes('permission denied');
+      if (error.kind !== 'bad-token' && !denied) throw error;
       if (this.#options.auth === undefined) {
         throw new MemberFailure('refused', this.url, `${error.message}: etcd wants a user and a password`);
       }

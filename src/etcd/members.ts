@@ -27,6 +27,7 @@ export class Members {
   readonly #log: Log;
   #current: Member | undefined;
   #answeredAt: Milliseconds = -Infinity;
+  readonly #closed = new AbortController();
 
   constructor(members: readonly Member[], timeout: Milliseconds, log: Log) {
     this.#members = members;
@@ -83,7 +84,13 @@ export class Members {
     }
   }
 
+  /** Aborted by close. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   close(): void {
+    this.#closed.abort(new PgcmError('aborted', `${this.name}: the client was closed`));
     for (const member of this.#members) member.close();
   }
 

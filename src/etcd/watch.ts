@@ -42,7 +42,7 @@ const REPEAT_LOG: Milliseconds = 60_000;
  * opens a new watch. State, not events: changes that follow each other fast may be reported as one.
  *
  * Ends when the signal is aborted. Trouble with etcd is logged, and never ends it; what `onState`
- * throws does.
+ * throws does, and the client's being closed (`aborted`).
  */
 export async function follow(
   etcd: Etcd,
@@ -69,10 +69,13 @@ class Follower {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures += 1) {
+    const aborted = (): boolean => signal.aborted;
+    for (let failures = 0; !aborted(); failures += 1) {
       const start = monotonic();
       await this.#session(signal);
       if (this.#thrown !== undefined) throw this.#thrown.error;
+      if (aborted()) return;
+      this.#etcd.closed.throwIfAborted();
       if (monotonic() - start > STEADY) failures = 0;
       await sleep(backoffDelay(failures, BACKOFF), signal);
     }
@@ -87,7 +90,7 @@ class Follower {
     try {
       await this.#watch(await this.#read(stop.signal), stop);
     } catch (error) {
-      if (!signal.aborted && this.#thrown === undefined) {
+      if (!signal.aborted && !this.#etcd.closed.aborted && this.#thrown === undefined) {
         this.#say('warn', events.pollError, describeError(error), { next: 'trying again' });
       }
     } finally {

@@ -6,7 +6,7 @@ import { events } from '../../src/domain/events.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually, stays } from '../support/eventually.js';
 import { EtcdServers } from './etcd-server.js';
-import { connect, Follow, forever, routesOf } from './etcd-support.js';
+import { closeClients, connect, Follow, forever, routesOf } from './etcd-support.js';
 
 const first = parseAddress('10.77.0.11');
 const second = parseAddress('10.77.0.12');
@@ -15,7 +15,10 @@ describe('the route in etcd', () => {
   let servers: EtcdServers;
   before(async () => (servers = await EtcdServers.start()));
   after(() => servers.stop());
-  afterEach(() => servers.etcdctl(['del', '', '--from-key=true']));
+  afterEach(async () => {
+    closeClients();
+    await servers.etcdctl(['del', '', '--from-key=true']);
+  });
 
   it('reads what is published, and publishes only over what was read', async () => {
     const etcd = connect(servers);
@@ -34,7 +37,6 @@ describe('the route in etcd', () => {
     assert.ok(again.kind === 'published' && again.revision > published.revision);
     assert.deepEqual(await routes.publish(first, published.revision, forever), { kind: 'changed' });
     assert.equal(await servers.etcdctl(['get', '/master', '--print-value-only']), '10.77.0.12\n');
-    etcd.close();
   });
 
   it('puts the namespace before the key as it stands', async () => {
@@ -46,7 +48,6 @@ describe('the route in etcd', () => {
     await servers.etcdctl(['put', '/site-a/master', second]);
     await eventually(() => follow.address === second);
     await follow.stop();
-    etcd.close();
   });
 
   it('follows writes, a deletion by hand and a new key, each at once', async () => {
@@ -74,7 +75,6 @@ describe('the route in etcd', () => {
     assert.equal(log.of(events.watchStart).length, 1);
     assert.equal(log.of(events.pollMissingEtcdValue).length, 2);
     await follow.stop();
-    etcd.close();
   });
 
   for (const [name, value] of [
@@ -106,25 +106,27 @@ describe('the route in etcd', () => {
     });
   }
 
-  it('survives a compaction of the history that it is about to watch', async () => {
+  it('survives a compaction of the history that a watch would need', async () => {
     const etcd = connect(servers);
     const log = new FakeLog();
+    await etcd.put('/master', first, forever);
+    const revision = await etcd.put('/master', first, forever);
+    await servers.etcdctl(['compact', String(revision)]);
+    const late = await etcd.watch({ range: { key: '/master' }, from: 1n }, () => undefined, forever);
+    assert.match((await late.ended).message, /history before \d+ was compacted/);
+
     const follow = new Follow(routesOf(etcd, log));
     await eventually(() => log.of(events.watchStart).length === 1);
-    // While the member is frozen, the watch dies; what happens until it is back is history then.
-    const member = servers.member(0);
-    await servers.etcdctl(['put', '/master', first]);
-    await eventually(() => follow.address === first);
-    await member.kill();
+    await servers.member(0).kill();
     await servers.startAll();
-    const revision = (await etcd.get('/master', forever)).revision;
-    await servers.etcdctl(['put', '/master', second]);
-    await servers.etcdctl(['compact', String(revision + 1n)]);
+    const written = JSON.parse(await servers.etcdctl(['put', '/master', second, '-w', 'json'])) as {
+      header: { revision: number };
+    };
+    await servers.etcdctl(['compact', String(written.header.revision)]);
     await eventually(() => follow.address === second);
     await servers.etcdctl(['put', '/master', first]);
     await eventually(() => follow.address === first);
     await follow.stop();
-    etcd.close();
   });
 
   it('drops a reading that is older than what the watch told', async () => {
@@ -136,7 +138,6 @@ describe('the route in etcd', () => {
     assert.ok(revisions.every((revision, i) => i === 0 || revision > (revisions[i - 1] ?? 0n)));
     await stays(() => follow.address === second, 50);
     await follow.stop();
-    etcd.close();
   });
 
   it('ends when its signal is aborted, and reports nothing after', async () => {
@@ -147,7 +148,6 @@ describe('the route in etcd', () => {
     const before = follow.readings.length;
     await servers.etcdctl(['put', '/master', first]);
     await stays(() => follow.readings.length === before, 100);
-    etcd.close();
   });
 
   it('lets an error of the reader end it, not an error of etcd', async () => {
@@ -159,7 +159,6 @@ describe('the route in etcd', () => {
     const failed = assert.rejects(failing, /the reader is broken/);
     await servers.etcdctl(['put', '/master', first]);
     await failed;
-    etcd.close();
   });
 
   it('says what was tried where, when a call is aborted or the client is closed', async () => {

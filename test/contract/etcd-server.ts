@@ -87,8 +87,8 @@ export class EtcdServers {
       await this.etcdctl(['--command-timeout=1s', 'get', '/is-etcd-there']);
       return true;
     } catch (error) {
-      // With auth on, a refusal is an answer.
-      return String(error).includes('user name is empty');
+      // With authentication on, a refusal is an answer.
+      return /user name is empty|permission denied/.test(String(error));
     }
   }
 
@@ -105,7 +105,8 @@ export class EtcdServers {
       env: { PATH: process.env['PATH'], ETCDCTL_API: '3' },
       timeout: 30_000,
     });
-    running.child.stdin?.end(options.input ?? '');
+    // It may end without reading what it is given.
+    running.child.stdin?.on('error', () => undefined).end(options.input ?? '');
     return (await running).stdout;
   }
 

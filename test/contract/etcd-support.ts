@@ -7,12 +7,19 @@ import type { EtcdServers } from './etcd-server.js';
 /** A signal that is never aborted: the calls' own deadlines are what ends them. */
 export const forever = new AbortController().signal;
 
+const opened: Etcd[] = [];
+
+/** Closes every client of the test, also one that a failed test left behind. For `afterEach`. */
+export function closeClients(): void {
+  for (const etcd of opened.splice(0)) etcd.close();
+}
+
 export function connect(
   servers: Pick<EtcdServers, 'endpoints'>,
   options: Partial<EtcdOptions> = {},
   log = new FakeLog(),
 ): Etcd {
-  return createEtcd(
+  const etcd = createEtcd(
     {
       endpoints: servers.endpoints,
       namespace: '',
@@ -24,6 +31,8 @@ export function connect(
     },
     log,
   );
+  opened.push(etcd);
+  return etcd;
 }
 
 export function routesOf(etcd: Etcd, log = new FakeLog(), pollInterval = 60_000): EtcdRouteStore {
@@ -38,6 +47,8 @@ export class Follow {
 
   constructor(routes: RouteStore) {
     this.#running = routes.follow((reading) => this.readings.push(reading), this.#stop.signal);
+    // Under a test that failed, the client is closed first.
+    this.#running.catch(() => undefined);
   }
 
   get last(): RouteReading | undefined {

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { parseAddress } from '../../src/domain/address.js';
+import { describeError, hasCode } from '../../src/domain/errors.js';
+import { events } from '../../src/domain/events.js';
+import type { Etcd } from '../../src/etcd/client.js';
+import { FakeLog } from '../fakes/log.js';
+import { eventually } from '../support/eventually.js';
+import { EtcdServers, type EtcdMember } from './etcd-server.js';
+import { closeClients, connect, Follow, forever, routesOf } from './etcd-support.js';
+import { Relay } from './relay.js';
+
+const addresses = [1, 2, 3, 4, 5, 6].map((n) => parseAddress(`10.77.0.${n}`));
+const [a, b, c] = addresses as [(typeof addresses)[0], (typeof addresses)[0], (typeof addresses)[0]];
+
+describe('etcd in trouble', () => {
+  let servers: EtcdServers;
+  before(async () => (servers = await EtcdServers.start({ members: 3 })));
+  after(() => servers.stop());
+  afterEach(closeClients);
+  beforeEach(async () => {
+    await servers.startAll();
+    await servers.etcdctl(['del', '/master']);
+  });
+
+  /** The member that a client of these endpoints uses first. */
+  const preferred = (): EtcdMember => servers.member(0);
+
+  for (const [what, hurt, heal] of [
+    ['killed', (m: EtcdMember) => m.kill(), (m: EtcdMember) => m.start()],
+    ['frozen', (m: EtcdMember) => m.freeze(), (m: EtcdMember) => m.thaw()],
+  ] as const) {
+    it(`goes to another member when the one in use is ${what}`, async () => {
+      const log = new FakeLog();
+      const etcd = connect(servers, {}, log);
+      const routes = routesOf(etcd);
+      assert.equal((await routes.publish(a, 0n, forever)).kind, 'published');
+      assert.deepEqual(
+        log.of(events.etcdConnected).map((line) => line['endpoint']),
+        [preferred().url],
+      );
+      await hurt(preferred());
+      try {
+        // The read finds the trouble, within the deadline of one call; the write then has a live member.
+        const reading = await routes.read(forever);
+        assert.ok(reading.kind === 'route' && reading.route.address === a);
+        assert.equal((await routes.publish(b, reading.route.revision, forever)).kind, 'published');
+        assert.equal(log.of(events.etcdConnected).length, 2);
+      } finally {
+        heal(preferred());
+      }
+      etcd.close();
+    });
+
+    it(`writes without doubt although the member in use is ${what} and nobody noticed yet`, async () => {
+      const etcd = connect(servers);
+      const revision = await etcd.put('/master', a, forever);
+      // Older than what counts as a fresh answer.
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await hurt(preferred());
+      try {
+        assert.equal((await routesOf(etcd).publish(b, revision, forever)).kind, 'published');
+      } finally {
+        heal(preferred());
+      }
+      etcd.close();
+    });
+
+    it(`follows on when the member that it watches on is ${what}`, async () => {
+      const etcd = connect(servers);
+      const log = new FakeLog();
+      const follow = new Follow(routesOf(etcd, log));
+      await eventually(() => log.of(events.watchStart).length === 1);
+      const other = connect({ endpoints: servers.endpoints.slice(1) });
+      await hurt(preferred());
+      try {
+        // Far less than the poll interval of a minute.
+        await other.put('/master', a, forever);
+        await eventually(() => follow.address === a, { limit: 8_000 });
+        assert.equal(log.of(events.watchEnd).length, 1);
+        await other.put('/master', b, forever);
+        await eventually(() => follow.address === b);
+      } finally {
+        heal(preferred());
+      }
+      await follow.stop();
+      etcd.close();
+      other.close();
+    });
+  }
+
+  it('goes on when the leader is killed', async () => {
+    const etcd = connect(servers);
+    const routes = routesOf(etcd);
+    const follow = new Follow(routes);
+    let revision = await etcd.put('/master', a, forever);
+    await (await servers.leader()).kill();
+    // One call lasts until there is a new leader.
+    const reading = await routes.read(forever);
+    assert.ok(reading.kind === 'route' && reading.route.revision === revision);
+    const published = await routes.publish(b, revision, forever);
+    assert.ok(published.kind === 'published');
+    revision = published.revision;
+    await eventually(() => follow.address === b);
+    await follow.stop();
+  });
+
+  it('is back within a second after all members were down', async (t) => {
+    const etcd = connect(servers);
+    const log = new FakeLog();
+    const follow = new Follow(routesOf(etcd, log));
+    await etcd.put('/master', a, forever);
+    await eventually(() => follow.address === a);
+    await servers.killAll();
+    await eventually(() => log.of(events.pollError).length > 0);
+    // Long enough for every delay between two tries to have grown to its longest.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    const other = connect(servers);
+    for (const member of servers.members) member.start();
+    await written(other, c);
+    const back = performance.now();
+    await eventually(() => follow.address === c);
+    const took = performance.now() - back;
+    t.diagnostic(`${Math.round(took)} ms after etcd took a write`);
+    // Twice what was promised, for a machine that is busy: etcd3's own watcher needs 11 s.
+    assert.ok(took < 2_000, `${took} ms after etcd took a write`);
+    // The outage was tried twice a second and logged once.
+    assert.ok(log.of(events.pollError).length <= 4, JSON.stringify(log.of(events.pollError)));
+    await follow.stop();
+  });
+
+  it('is back within a second after all members were frozen', async (t) => {
+    const etcd = connect(servers);
+    const follow = new Follow(routesOf(etcd));
+    await etcd.put('/master', a, forever);
+    await eventually(() => follow.address === a);
+    for (const member of servers.members) member.freeze();
+    await new Promise((resolve) => setTimeout(resolve, 9_000));
+    for (const member of servers.members) member.thaw();
+    const other = connect(servers);
+    await written(other, c);
+    const back = performance.now();
+    await eventually(() => follow.address === c);
+    const took = performance.now() - back;
+    t.diagnostic(`${Math.round(took)} ms after etcd took a write`);
+    // Twice what was promised, for a machine that is busy: etcd3's own watcher needs 11 s.
+    assert.ok(took < 2_000, `${took} ms after etcd took a write`);
+    await follow.stop();
+  });
+
+  it('names every member and what it said when none answers', async () => {
+    const etcd = connect(servers, { timeout: 500 });
+    await servers.killAll();
+    await assert.rejects(routesOf(etcd).read(forever), (error) => {
+      assert.ok(hasCode(error, 'unavailable') && error.retryable);
+      for (const { url } of servers.members) assert.ok(error.message.includes(url), error.message);
+      assert.match(error.message, /ECONNREFUSED/);
+      assert.doesNotMatch(describeError(error), /Resolution note|undefined/);
+      return true;
+    });
+    await assert.rejects(routesOf(etcd).publish(a, 0n, forever), (error) => hasCode(error, 'unavailable'));
+  });
+
+  it('says that nobody answered in time when all are frozen', async () => {
+    const etcd = connect(servers, { timeout: 700 });
+    await etcd.get('/master', forever);
+    for (const member of servers.members) member.freeze();
+    try {
+      await assert.rejects(
+        routesOf(connect(servers, { timeout: 700 })).read(forever),
+        /no connection within|no answer within/,
+      );
+      await assert.rejects(etcd.get('/master', forever), (error) => {
+        assert.ok(hasCode(error, 'timed-out', 'unavailable'), describeError(error));
+        return true;
+      });
+    } finally {
+      for (const member of servers.members) member.thaw();
+    }
+  });
+
+  it('says in-doubt when the answer to a write is lost, and what is there now', async () => {
+    const relay = await Relay.to(preferred().url);
+    const etcd = connect({ endpoints: [relay.url] }, { timeout: 2_000 });
+    const routes = routesOf(etcd);
+    const revision = await etcd.put('/master', a, forever);
+    // The answer never comes: it is not known whether the write was made. (It was.)
+    relay.swallowAnswersAfter(b);
+    await assert.rejects(routes.publish(b, revision, forever), (error) => {
+      assert.ok(hasCode(error, 'in-doubt'), describeError(error));
+      assert.match(error.message, /put \/master: sent, but the answer is lost \(no answer within \S+\); /);
+      // A new connection is made for the reading: the silent one is not trusted any more.
+      assert.match(error.message, /; now it holds 10\.77\.0\.2, of revision \d+$/);
+      return true;
+    });
+    // The connection breaks under the write.
+    const reading = await routes.read(forever);
+    assert.ok(reading.kind === 'route');
+    relay.cutAfter(c);
+    await assert.rejects(routes.publish(c, reading.route.revision, forever), (error) => {
+      assert.ok(hasCode(error, 'in-doubt'), describeError(error));
+      return true;
+    });
+    await relay.close();
+  });
+});
+
+/** Writes as soon as etcd takes writes: asked independently of what is tested. */
+async function written(etcd: Etcd, address: string): Promise<void> {
+  await eventually(
+    async () => {
+      try {
+        await etcd.put('/master', address, forever);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    { limit: 30_000, what: 'etcd takes a write' },
+  );
+}

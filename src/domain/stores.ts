@@ -59,7 +59,8 @@ export interface HeldLock {
   readonly revision: Revision;
   /**
    * Aborted, with a `lock-lost` error as its reason, no later than the lease may have ended: counted on
-   * this process's monotonic clock from before the last answered keep-alive was sent.
+   * this process's monotonic clock from before the last answered keep-alive was sent. Get it anew before
+   * each act that needs the lock: that looks at the clock.
    */
   readonly lost: AbortSignal;
   /** Ends the lease and with it the lock. @throws PgcmError when etcd did not confirm it */

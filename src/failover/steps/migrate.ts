@@ -20,6 +20,9 @@ export const migrate: Step<SwitchoverContext> = {
   async run(context, signal) {
     const { log, options } = context;
     if (signal.aborted) throw abortError(signal, 'migrate');
+    // Looked at anew: a process that was frozen runs on before the timer that would tell it.
+    const lost = context.held?.lost;
+    if (lost?.aborted === true) throw abortError(lost, 'migrate');
     const onInterrupt = (): void =>
       log.warn(
         events.failoverInterrupted,

@@ -12,8 +12,8 @@ export default async function* report(source) {
   const spec = new Spec();
   const counts = { passed: 0, failed: 0, skipped: [] };
   for await (const event of source) {
-    if (isLeftOut(event) || isTotal(event)) continue;
-    if (count(counts, event)) yield `\u001e${JSON.stringify(counts)}\n`;
+    if (isTotal(event)) continue;
+    if (!isLeftOut(event) && count(counts, event)) yield `\u001e${JSON.stringify(counts)}\n`;
     spec.write(event);
     for (let chunk = spec.read(); chunk !== null; chunk = spec.read()) yield chunk;
   }

@@ -53,8 +53,8 @@ export class Lease {
 
   /**
    * Aborted, with a `lock-lost` error, when the lease may have ended. Get it anew before each act that
-   * needs the lease: that looks at the clock. The timer alone is late in a process that was frozen,
-   * because answers from the network are handled before timers when it goes on.
+   * needs the lease: that looks at the clock. The timer alone can be late in a process that was frozen
+   * or busy: answers from the network that came meanwhile may be handled before it.
    */
   get lost(): AbortSignal {
     this.check();

@@ -89,6 +89,24 @@ describe('etcd in trouble', () => {
     });
   }
 
+  it('leaves a member that has lost touch with the others', async () => {
+    const etcd = connect(servers);
+    const log = new FakeLog();
+    const follow = new Follow(routesOf(etcd, log));
+    await eventually(() => log.of(events.watchStart).length === 1);
+    // The member in use answers, and would go on watching for ever, but it is a minority of one.
+    for (const member of servers.members.slice(1)) member.freeze();
+    try {
+      await eventually(() => log.of(events.watchEnd).length === 1);
+      assert.match(String(log.of(events.watchEnd)[0]?.['error']), /no leader/);
+    } finally {
+      for (const member of servers.members.slice(1)) member.thaw();
+    }
+    await written(connect(servers), b);
+    await eventually(() => follow.address === b);
+    await follow.stop();
+  });
+
   it('goes on when the leader is killed', async () => {
     const etcd = connect(servers);
     const routes = routesOf(etcd);

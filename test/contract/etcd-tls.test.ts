@@ -9,6 +9,7 @@ import { FakeLog } from '../fakes/log.js';
 import { eventually } from '../support/eventually.js';
 import { clientTls, makeCertificates, type Certificates } from './certificates.js';
 import { EtcdServers } from './etcd-server.js';
+import { Relay } from './relay.js';
 import { closeClients, connect, Follow, forever, routesOf } from './etcd-support.js';
 
 const first = parseAddress('10.77.0.11');
@@ -60,6 +61,22 @@ describe('etcd with TLS, client certificates, users and passwords', () => {
     assert.ok(!held.lost.aborted);
     await held.release(forever);
     await follow.stop();
+  });
+
+  it('reaches a member by its name', async () => {
+    const endpoints = servers.endpoints.map((url) => url.replace('127.0.0.1', 'localhost'));
+    assert.ok((await routesOf(connect({ endpoints }, secure)).read(forever)).kind === 'route');
+  });
+
+  it('refuses a member whose certificate is for another host', async () => {
+    // The same machine under an address that the certificate does not name.
+    const relay = await Relay.to(servers.member(0).url, '127.0.0.2');
+    const endpoints = [relay.url.replace('http:', 'https:')];
+    await assert.rejects(
+      routesOf(connect({ endpoints }, secure)).read(forever),
+      /altnames|127\.0\.0\.2 is not/,
+    );
+    await relay.close();
   });
 
   it('gets a new token when etcd has forgotten ours, for calls, followers and locks', async () => {

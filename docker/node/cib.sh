@@ -68,7 +68,7 @@ nodes() {
 }
 
 # One device for all outlets; any node may use it against any other. With two nodes both sides of a cut
-# have quorum and would switch each other off: the second one's life is forfeit 2 s earlier.
+# have quorum and would switch each other off at the same moment: the first node has 2 s to be quicker.
 fencing_device() {
     cat <<END
       <primitive id="fencing" class="stonith" type="fence_playground">

@@ -25,7 +25,7 @@ hot_standby = on
 max_wal_senders = 10
 max_replication_slots = 10
 wal_keep_size = 256MB
-# pg_rewind needs this or checksums; the cluster is made with checksums.
+# pg_rewind needs this or checksums. The seed has checksums; a data directory made otherwise may not.
 wal_log_hints = on
 # A fast stop waits for every walsender, also for one whose standby froze.
 wal_sender_timeout = 5s

@@ -1,6 +1,6 @@
 // A playground lives on by itself, so a test that was ended half-way may have left one.
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { compiled } from '../lib/checkout.mjs';
 
 /**
@@ -8,6 +8,8 @@ import { compiled } from '../lib/checkout.mjs';
  * @returns one complaint for each that was there
  */
 export function endLeftPlaygrounds(folder, print) {
+  // The last `down` removes the folder, too.
+  if (!existsSync(folder)) return [];
   return readdirSync(folder).flatMap((name) => {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,

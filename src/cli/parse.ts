@@ -98,11 +98,9 @@ function readWords(args: readonly string[]): Words {
       if (token.index !== valueOfUnknown || isTopic(token.value)) positionals.push(token.value);
     } else if (token.kind === 'option') {
       const { name, value, index } = token;
-      // `-hello` is five short options to parseArgs, and no cry for help.
-      const clustered = !token.rawName.startsWith('--') && args[index] !== token.rawName;
-      if ((name === 'help' || name === 'version') && !clustered) {
+      if (name === 'help' || name === 'version') {
         switches.add(name);
-      } else if (!isOptionName(name) || clustered) {
+      } else if (!isOptionName(name)) {
         const problem = unknownOption(args[index] ?? '');
         if (!problems.includes(problem)) problems.push(problem);
         if (value === undefined) valueOfUnknown = index + 1;
@@ -132,16 +130,26 @@ function parse(
   });
 }
 
-/** parseArgs takes `--a --b` for a that has the value "--b"; here b is an option and a lacks its value. */
+/**
+ * The words in order, with two readings of parseArgs put right by starting again behind them: `--a --b`
+ * is to it an option a with the value "--b", where a's value is missing; and `-abc` is many options, one of
+ * which may be help and another the end of all options, where it is one word that pgcm does not know.
+ */
 function tokensOf(args: readonly string[], offset = 0): readonly Token[] {
   const tokens: Token[] = [];
   for (const token of parse(args).tokens) {
-    if (token.kind === 'option' && token.inlineValue === false && token.value.startsWith('--')) {
-      const next = token.index + 1;
-      const bare = { ...token, index: token.index + offset, value: undefined, inlineValue: undefined };
-      return [...tokens, bare, ...tokensOf(args.slice(next), offset + next)];
+    const here = { ...token, index: token.index + offset };
+    if (here.kind === 'option') {
+      const valueMissing = here.inlineValue === false && here.value.startsWith('--');
+      const clustered = !here.rawName.startsWith('--') && args[token.index] !== here.rawName;
+      if (valueMissing || clustered) {
+        const name = clustered ? here.rawName : here.name;
+        const next = token.index + 1;
+        const bare = { ...here, name, value: undefined, inlineValue: undefined };
+        return [...tokens, bare, ...tokensOf(args.slice(next), offset + next)];
+      }
     }
-    tokens.push({ ...token, index: token.index + offset });
+    tokens.push(here);
   }
   return tokens;
 }

@@ -34,12 +34,9 @@ interface HostPortRules {
 }
 
 function refusedHostPort(value: string, { host, lowestPort }: HostPortRules): string | undefined {
+  if (isIPv6(value)) return `${quote(value)}: write an IPv6 address with brackets and a port: [::1]:8080`;
   const parts = /^(.*):(\d{1,5})$/.exec(value);
-  if (!parts) {
-    return isIPv6(value)
-      ? `${quote(value)} has no port: write [${value}]:8080`
-      : `${quote(value)} is not host:port`;
-  }
+  if (!parts) return `${quote(value)} is not host:port`;
   const [, name = '', digits = ''] = parts;
   const number = Number(digits);
   if (number < lowestPort || number > 65_535)
@@ -48,7 +45,6 @@ function refusedHostPort(value: string, { host, lowestPort }: HostPortRules): st
   const bracketed = /^\[(.*)\]$/.exec(name);
   if (bracketed)
     return isIPv6(bracketed[1] ?? '') ? undefined : `${quote(value)}: no IPv6 address in brackets`;
-  if (isIPv6(name)) return `${quote(value)}: an IPv6 address needs brackets: [${name}]:${digits}`;
   return /^[\w.-]+$/.test(name) ? undefined : `${quote(value)}: no host name or address before the port`;
 }
 

@@ -96,19 +96,20 @@ describe('docker/init.py as PID 1', () => {
   });
 
   it('kills what a service leaves in its group and its companions, and nothing else', async () => {
-    host.start(
-      service(
-        'a',
-        // Three children outlive it: one in its group, one daemon like PostgreSQL, one companion.
-        'cp /bin/sleep FOLDER/companion; sleep 1111 & setsid -f sleep 2222; setsid -f FOLDER/companion 3333; exit 0',
-        `companions = ["${host.file('companion')}"]\nrestart-delay = 1000`,
-      ),
-    );
-    await eventually(() => /a ended/.test(host.output));
-    const rest = host.inside('ps', '-eo', 'args');
-    assert.doesNotMatch(rest, /1111/);
-    assert.match(rest, /sleep 2222/);
-    await eventually(() => !/3333/.test(host.inside('ps', '-eo', 'args')));
+    // Three children outlive it: one in its group, one daemon like PostgreSQL, one companion.
+    const script = `
+      cp /bin/sleep FOLDER/companion
+      sleep 1111 &
+      setsid -f sleep 2222
+      setsid -f FOLDER/companion 3333
+      until ps -eo args | grep -q "^sleep 2222" && ps -eo args | grep -q "^FOLDER/companion 3333"; do :; done
+      exit 0`;
+    const keys = `companions = ["${host.file('companion')}"]\nrestart-delay = 1000`;
+    host.start(service('a', script, keys));
+    await eventually(() => /a ended/.test(host.output), { limit: 30_000 });
+    // A killed process may be seen for a moment yet.
+    await eventually(() => !/1111|3333/.test(host.inside('ps', '-eo', 'args')));
+    assert.match(host.inside('ps', '-eo', 'args'), /^sleep 2222/m);
   });
 
   it('reaps orphans', async () => {

@@ -39,7 +39,6 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
     log,
-    moveIsOn: () => keeper.paused,
     onChange: () => publisher.hurry(),
   });
   const publisher = new Publisher({
@@ -58,6 +57,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     bouncers,
     keeper,
     postgres,
+    expectPromotion: () => roleWatch.expectPromotion(),
     log,
     partTimeout: PART_TIMEOUT,
   });

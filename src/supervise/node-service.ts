@@ -18,6 +18,8 @@ export interface SuperviseParts {
   readonly bouncers: readonly Bouncer[];
   readonly keeper: PauseKeeper;
   readonly postgres: Postgres;
+  /** The switchover asks its target before and after: the first time it is still a standby. */
+  readonly expectPromotion: () => void;
   readonly log: Log;
   /** For each part's answer to a health check. */
   readonly partTimeout: Milliseconds;
@@ -107,8 +109,10 @@ export class SuperviseNode implements NodeService {
     this.#parts.log.info(events.clientsUnmigrate, { removed });
   }
 
-  probe(signal: AbortSignal): Promise<Probe> {
-    return this.#parts.postgres.probe(signal);
+  async probe(signal: AbortSignal): Promise<Probe> {
+    const probe = await this.#parts.postgres.probe(signal);
+    if (probe.inRecovery) this.#parts.expectPromotion();
+    return probe;
   }
 }
 

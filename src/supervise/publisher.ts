@@ -107,7 +107,7 @@ export class Publisher implements Service {
     try {
       const settled = await this.#publish(wanted, before, signal);
       this.#recovered();
-      if (settled && !wanted.early) this.#hasteUntil = 0;
+      if (settled) this.#hasteUntil = 0;
       return this.#inHaste() ? HASTE_INTERVAL : pollInterval;
     } catch (error) {
       this.#trouble(events.publishError, describeError(error), retryInterval);

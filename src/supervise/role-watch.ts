@@ -2,19 +2,21 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
+import { monotonic } from '../runtime/clock.js';
 import { sleep } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service-group.js';
 
 export interface RoleWatchOptions {
   readonly postgres: Postgres;
   readonly log: Log;
-  /** While a move is on every millisecond counts; else a question costs more than it brings. */
-  readonly moveIsOn: () => boolean;
   readonly onChange: () => void;
 }
 
 const IDLE_INTERVAL: Milliseconds = 250;
-const MOVE_INTERVAL: Milliseconds = 10;
+
+/** While a promotion is expected here, every millisecond counts for clients that wait. */
+const HASTE_INTERVAL: Milliseconds = 10;
+const HASTE: Milliseconds = 60_000;
 
 /**
  * Watches this node's PostgreSQL leave recovery. The cluster manager says it a good part of a second
@@ -27,6 +29,7 @@ export class RoleWatch implements Service {
   /** The timeline that was followed as a standby; undefined until it was seen as one. */
   #standbyTimeline: number | undefined;
   #promotedHere = false;
+  #hasteUntil: Milliseconds = 0;
 
   constructor(options: RoleWatchOptions) {
     this.#options = options;
@@ -37,8 +40,12 @@ export class RoleWatch implements Service {
     return this.#promotedHere;
   }
 
+  /** Somebody is about to promote this node: look often until it happened, or a minute is over. */
+  expectPromotion(): void {
+    this.#hasteUntil = monotonic() + HASTE;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const { moveIsOn } = this.#options;
     while (!signal.aborted) {
       try {
         await this.#ask(signal);
@@ -46,7 +53,7 @@ export class RoleWatch implements Service {
         // PostgreSQL is down: the cluster manager's business, and health_check says it.
         this.#promotedHere = false;
       }
-      await sleep(moveIsOn() ? MOVE_INTERVAL : IDLE_INTERVAL, signal);
+      await sleep(monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL, signal);
     }
   }
 
@@ -65,6 +72,7 @@ export class RoleWatch implements Service {
       this.#promotedHere = false;
     } else if (takesWrites && this.#standbyTimeline !== undefined) {
       this.#promotedHere = timeline > this.#standbyTimeline;
+      this.#hasteUntil = 0;
     }
     this.#tell(inRecovery, timeline);
   }

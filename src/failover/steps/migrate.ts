@@ -98,8 +98,25 @@ async function untilPrimary(context: SwitchoverContext, target: Located, signal:
     { key: routes.key, target: target.name, address: target.address },
     'waiting for etcd to update with the primary',
   );
+  await forewarn(context, target, signal);
   await untilPublished(context, target, signal);
   await untilTakesWrites(context, target, signal);
+}
+
+/**
+ * A standby that is asked whether it takes writes knows that it is about to be promoted, and its
+ * supervise looks for that every few milliseconds. Without the hint it is noticed a little later.
+ */
+async function forewarn(context: SwitchoverContext, target: Located, signal: AbortSignal): Promise<void> {
+  try {
+    await apiOf(context, target)?.probe(PROBE_TIMEOUT, signal);
+  } catch (error) {
+    context.log.warn(events.clientsMigrate, { target: target.name, error: describeError(error) });
+  }
+}
+
+function apiOf({ nodes }: SwitchoverContext, { name }: Located): NodeApi | undefined {
+  return nodes.find((node) => node.name === name)?.api;
 }
 
 async function untilPublished(
@@ -123,7 +140,7 @@ async function untilTakesWrites(
   target: Located,
   signal: AbortSignal,
 ): Promise<void> {
-  const api = context.nodes.find((node) => node.name === target.name)?.api;
+  const api = apiOf(context, target);
   let said = 'no answer';
   while (api !== undefined && !signal.aborted) {
     try {

@@ -24,12 +24,17 @@ export default async function* report(source) {
 /** @returns whether it was a test's end */
 function count(counts, { type, data }) {
   if (type !== 'test:pass' && type !== 'test:fail') return false;
-  // A suite is no test, but one whose hooks fail must not pass for good.
-  if (data.details?.type === 'suite' && type === 'test:pass' && data.skip === undefined) return false;
+  if (data.details?.type === 'suite' && !isOwnResult(type, data)) return false;
   if (data.skip !== undefined || data.todo !== undefined) counts.skipped.push(data.name);
   else if (type === 'test:pass') counts.passed++;
   else counts.failed++;
   return true;
+}
+
+/** A suite is no test, and fails with its tests; but one that was skipped, or whose hooks fail, counts. */
+function isOwnResult(type, { skip, details }) {
+  if (type === 'test:pass') return skip !== undefined;
+  return details.error?.failureType !== 'subtestsFailed';
 }
 
 function isLeftOut({ data }) {

@@ -73,6 +73,12 @@ test('a file that ends with an error although its tests passed fails', async () 
   assert.deepEqual(result.complaints, ['ended with 3 though no test failed']);
 });
 
+test('a suite that fails with one of its tests is no second failure', async () => {
+  const { passed, failed } = await run(`
+    describe('suite', () => { it('a', () => {}); it('b', () => { throw new Error('b'); }); });`);
+  assert.deepEqual({ passed, failed }, { passed: 1, failed: 1 });
+});
+
 test('a suite whose hook fails is a failure', async () => {
   const result = await run(`
     import { before } from 'node:test';

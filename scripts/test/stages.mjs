@@ -75,6 +75,11 @@ function lint() {
   const start = performance.now();
   const programs = [
     ['eslint', inRepository('node_modules/eslint/bin/eslint.js'), '.'],
+    [
+      'dependency-cruiser',
+      inRepository('node_modules/dependency-cruiser/bin/dependency-cruise.mjs'),
+      ...['src', 'playground', 'bench', 'test'],
+    ],
     ['prettier', inRepository('node_modules/prettier/bin/prettier.cjs'), '--check', '.'],
   ];
   const failed = programs.filter(([name, ...command]) => {

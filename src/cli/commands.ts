@@ -47,8 +47,9 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
       'Checks every node, takes the lock, pauses the clients in PgBouncer, moves the primary, waits until the new ' +
         'one takes writes, and lets the clients go on there. To them it is one slow query. When a step fails, ' +
         'the steps before it are undone, the clients first. It runs on any machine that reaches etcd and the nodes.',
-      'The first Ctrl-C (or SIGTERM, or the loss of the terminal) undoes what was done and ends; the second ends at ' +
-        'once and leaves the undoing to the expiries.',
+      'The first Ctrl-C (or SIGTERM, or the loss of the terminal) undoes what was done and ends, as long as the move ' +
+        'has not begun; then it is seen through, as half a move is worse. The second ends at once and leaves the ' +
+        'undoing to the expiries.',
       'What clients can notice is a wait. It lasts as long as the failover takes, and its bounds are: ' +
         'pause-timeout until their transactions have ended, promote-timeout for the move, resume-timeout until they ' +
         'go on; pause-expiry bounds it all, whatever happens.',

@@ -26,7 +26,7 @@ describe('pause keeper', () => {
 
   function live(): void {
     life = new AbortController();
-    keeper = new PauseKeeper({ bouncers, timeout: 1_000, log });
+    keeper = new PauseKeeper({ bouncers, timeout: 1_000, log, loginRetryRestoredAfter: 100 });
     running = keeper.run(life.signal);
   }
 
@@ -142,5 +142,122 @@ describe('pause keeper', () => {
     }
     await keeper.resume(undefined, 1_000, never);
     for (const bouncer of bouncers) assert.equal(await bouncer.setting('server_login_retry', never), '0.1');
+  });
+
+  const loginRetry = (): Promise<string> => bouncers[0].setting('server_login_retry', never);
+
+  it("brings the site's server_login_retry back a while after the resume", async () => {
+    await pause(1_000, 10_000);
+    await keeper.resume(undefined, 1_000, never);
+    await eventually(async () => (await loginRetry()) === '15');
+  });
+
+  it('brings it back also after a resume of what was not paused', async () => {
+    await keeper.resume(undefined, 1_000, never);
+    await eventually(async () => (await loginRetry()) === '15');
+  });
+
+  it('does not bring it back during the next pause, however many resumes there were before', async () => {
+    await pause(1_000, 10_000);
+    await keeper.resume(undefined, 1_000, never);
+    await keeper.resume(undefined, 1_000, never);
+    await pause(1_000, 10_000);
+    await stays(async () => (await loginRetry()) === '0.1', 250);
+    await keeper.resume(undefined, 1_000, never);
+    await eventually(async () => (await loginRetry()) === '15');
+  });
+
+  it('lifts a pause at its expiry also while it still waits for transactions', async () => {
+    bouncers[1].openTransactions = 1;
+    await assert.rejects(pause(60_000, 50), (error) => hasCode(error, 'timed-out'));
+    assert.deepEqual(paused(), [false, false]);
+    assert.equal(keeper.paused, false);
+    assert.equal(log.of(events.pgbouncerPauseExpired).length, 0, 'it was never complete');
+  });
+
+  it('leaves no PAUSE under way when another bouncer has failed', async () => {
+    bouncers[0].stop();
+    // Its console answers only after the other one has failed.
+    bouncers[1].freeze();
+    const failed = assert.rejects(pause(1_000, 'never'), (error) => hasCode(error, 'unavailable'));
+    setTimeout(() => bouncers[1].thaw(), 50);
+    await failed;
+    await stays(() => !bouncers[1].paused, 100);
+    bouncers[0].start();
+    await eventually(() => !keeper.paused);
+  });
+
+  it('touches nothing for a caller that gave up while it waited for its turn', async () => {
+    await pause(1_000, 10_000);
+    await assert.rejects(keeper.pause({ timeout: 1_000, expiry: 1_000 }, old, AbortSignal.abort()), (error) =>
+      hasCode(error, 'aborted'),
+    );
+    assert.deepEqual(paused(), [true, true], 'the pause of somebody else goes on');
+  });
+
+  it('refuses a pause that comes when it is stopping', async () => {
+    life.abort();
+    await running;
+    await assert.rejects(pause(1_000, 'never'), (error) => hasCode(error, 'unavailable'));
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('says an expired pause that cannot be lifted once, and not at every try', async () => {
+    await pause(1_000, 50);
+    bouncers[0].stop();
+    await eventually(() => log.of(events.pgbouncerError).length === 1);
+    const tries = bouncers[1].count('RESUME');
+    await eventually(() => bouncers[1].count('RESUME') > tries + 2);
+    assert.equal(log.of(events.pgbouncerError).length, 1);
+    bouncers[0].thaw();
+    await eventually(() => !keeper.paused);
+  });
+
+  it('resumes towards a target although other entries of the site always lead to the old primary', async () => {
+    const fixed = { name: 'pg01_direct', host: old, port: 5432, paused: false };
+    for (const bouncer of bouncers) {
+      bouncer.file = () => [fixed, ...leading(old)];
+      await bouncer.reload(never);
+    }
+    await pause(1_000, 10_000);
+    for (const bouncer of bouncers) {
+      bouncer.file = () => [fixed, ...leading(target)];
+      await bouncer.reload(never);
+    }
+    await keeper.resume(target, 1_000, never);
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('does not take an entry that always leads to the target for the route', async () => {
+    const fixed = { name: 'pg02_direct', host: target, port: 5432, paused: false };
+    for (const bouncer of bouncers) {
+      bouncer.file = () => [fixed, ...leading(old)];
+      await bouncer.reload(never);
+    }
+    await pause(1_000, 10_000);
+    await assert.rejects(keeper.resume(target, 50, never), (error) => hasCode(error, 'refused'));
+    assert.deepEqual(paused(), [true, true]);
+  });
+
+  it('resumes a bouncer that shows no database, as one does that has only * and no client yet', async () => {
+    for (const bouncer of bouncers) {
+      bouncer.file = () => [];
+      await bouncer.reload(never);
+    }
+    await pause(1_000, 10_000);
+    await keeper.resume(target, 1_000, never);
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('goes on looking while a bouncer that shall lead to the target restarts', async () => {
+    await pause(1_000, 10_000);
+    for (const bouncer of bouncers) bouncer.file = () => leading(target);
+    await bouncers[0].reload(never);
+    bouncers[1].stop();
+    const resumed = keeper.resume(target, 10_000, never);
+    await stays(() => bouncers[0].paused, 50);
+    bouncers[1].start();
+    await resumed;
+    assert.deepEqual(paused(), [false, false]);
   });
 });

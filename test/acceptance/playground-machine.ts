@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { cacheRoot } from '../../playground/paths.js';
 import { findMarked } from '../../playground/processes.js';
 
 /** What a playground must leave as it was on the machine, each as a sorted list of lines. */
@@ -29,7 +30,7 @@ export function lookAtMachine(ours: readonly string[]): Machine {
       ...said('ip', ['route', 'show', 'table', 'all']),
       ...said('ip', ['-6', 'route', 'show', 'table', 'all']),
     ].map(withoutCounters),
-    firewall: said('nft', ['list', 'ruleset']),
+    firewall: firewall(),
     sysctls: sysctls(),
     etc: filesOf('/etc'),
     packages: filesOf('/var/lib/dpkg', 1),
@@ -145,7 +146,30 @@ function filesOf(folder: string, depth = Infinity): string[] {
   });
 }
 
-/** Without the program (nft need not be there) there is nothing to compare. */
+/** By the machine's own nft or, where it has none, by that of the hosts' package layer. */
+function firewall(): string[] {
+  const layers = join(cacheRoot(process.env), 'layers');
+  const upper = (existsSync(layers) ? readdirSync(layers) : [])
+    .map((layer) => join(layers, layer, 'upper'))
+    .find((folder) => existsSync(join(folder, 'usr/sbin/nft')));
+  const candidates: [string, NodeJS.ProcessEnv][] = [['nft', process.env]];
+  if (upper !== undefined) {
+    const libraries = join(upper, 'usr/lib/x86_64-linux-gnu');
+    candidates.push([join(upper, 'usr/sbin/nft'), { ...process.env, LD_LIBRARY_PATH: libraries }]);
+  }
+  for (const [program, env] of candidates) {
+    const { status, stdout } = spawnSync(program, ['list', 'ruleset'], {
+      encoding: 'utf8',
+      env,
+      timeout: 30_000,
+    });
+    if (status === 0) return stdout.trim().split('\n').sort();
+  }
+  throw new Error(
+    'no nft that works, on the machine or in the package layer: the firewall cannot be compared',
+  );
+}
+
 function said(program: string, args: string[]): string[] {
   const { stdout } = spawnSync(program, args, { encoding: 'utf8', timeout: 30_000 });
   return ((stdout as string | null) ?? '').trim().split('\n').sort();

@@ -32,9 +32,9 @@ export const events = {
   badValue: 'bad_value',
 
   pacemakerError: 'pacemaker.error',
-  pacemakerRecovered: 'pacemaker.recovered',
   nodeChange: 'node.change',
   publishError: 'publish.error',
+  publishRecovered: 'publish.recovered',
   roleChange: 'postgres.role_change',
 
   pgbouncerReload: 'pgbouncer.reload_configuration',

@@ -8,13 +8,19 @@ import { monotonic } from '../runtime/clock.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
-import type { Service } from '../runtime/service-group.js';
+import { runServices, type Service } from '../runtime/service-group.js';
 import { wantedPrimary, type LocalRole, type Wanted } from './decision.js';
+
+/** What is seen of this node's own PostgreSQL. */
+export interface WatchedRole extends LocalRole {
+  /** The cluster manager says that it is the primary: its promotion has nothing more to tell. */
+  settle(): void;
+}
 
 export interface PublisherOptions {
   readonly manager: ClusterManager;
   readonly routes: RouteStore;
-  readonly role: LocalRole;
+  readonly role: WatchedRole;
   readonly log: Log;
   /** Between two looks at the cluster manager (pacemaker-poll-interval). */
   readonly pollInterval: Milliseconds;
@@ -72,20 +78,34 @@ export class Publisher implements Service {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const following = this.#options.routes.follow((reading) => {
+    const { routes } = this.#options;
+    const onReading = (reading: RouteReading): void => {
       this.#published.set(reading);
       this.#nudge.set(this.#nudge.value + 1);
-    }, signal);
+    };
+    const [failure] = await runServices(
+      [
+        { name: `following ${routes.key}`, run: (on) => routes.follow(onReading, on) },
+        { name: 'publishing', run: (on) => this.#publishForever(on) },
+      ],
+      signal,
+    );
+    if (failure !== undefined) throw failure.error;
+  }
+
+  async #publishForever(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const nudges = this.#nudge.value;
       const delay = await this.#turn(signal);
-      await this.#nudge.changed(delay, signal);
+      // News that came during the turn are younger than its look, and the wait would not tell of them.
+      if (this.#nudge.value === nudges) await this.#nudge.changed(delay, signal);
     }
-    await following;
   }
 
   /** One look, and what follows from it. @returns the time until the next one */
   async #turn(signal: AbortSignal): Promise<Milliseconds> {
     const { pollInterval, retryInterval } = this.#options;
+    const { value: nudges } = this.#nudge;
     await this.#keepOwnAddress(signal);
     let wanted: Wanted;
     let before: RouteReading | undefined;
@@ -95,22 +115,24 @@ export class Publisher implements Service {
       before = this.#published.value;
       wanted = await this.#look(signal);
     } catch (error) {
-      this.#trouble(events.pacemakerError, describeError(error), pollInterval);
-      return pollInterval;
+      // Interrupted: nothing is wrong.
+      if (!signal.aborted) this.#trouble(events.pacemakerError, describeError(error), pollInterval);
+      return this.#untilNextLook();
     }
     if (wanted.kind === 'keep') {
       this.#trouble(events.pacemakerError, wanted.why, pollInterval);
       this.#difference = undefined;
-      return this.#inHaste() ? HASTE_INTERVAL : pollInterval;
+      return this.#untilNextLook();
     }
     this.#sayPrimary(wanted.name);
     try {
       const settled = await this.#publish(wanted, before, signal);
       this.#recovered();
-      if (settled) this.#hasteUntil = 0;
-      return this.#inHaste() ? HASTE_INTERVAL : pollInterval;
+      // A role change that was told during this turn is not settled by it.
+      if (settled && this.#nudge.value === nudges) this.#hasteUntil = 0;
+      return this.#untilNextLook();
     } catch (error) {
-      this.#trouble(events.publishError, describeError(error), retryInterval);
+      if (!signal.aborted) this.#trouble(events.publishError, describeError(error), retryInterval);
       return retryInterval;
     }
   }
@@ -120,7 +142,11 @@ export class Publisher implements Service {
     this.#localName ??= await manager.localName(signal);
     // The role is read before the look: a look that is older than the promotion would prove nothing.
     const promotedHere = role.promotedHere;
-    return wantedPrimary(await manager.look(signal), this.#localName, { promotedHere });
+    const wanted = wantedPrimary(await manager.look(signal), this.#localName, { promotedHere });
+    // From here on the cluster manager's word counts: when it takes the role away again, a PostgreSQL
+    // that was stopped a moment ago must not be published because of its promotion long before.
+    if (wanted.kind === 'primary' && !wanted.early && wanted.name === this.#localName) role.settle();
+    return wanted;
   }
 
   /** So that it is known already in the moment in which this node becomes the primary. */
@@ -140,7 +166,7 @@ export class Publisher implements Service {
     const address = await manager.addressOf(name, signal);
     if (before === undefined) {
       // The watch has not answered yet. This reading is younger than the look: it serves the next turn.
-      this.#published.set(await this.#read(signal));
+      this.#learn(await this.#read(signal), before);
       return false;
     }
     if (before.kind === 'route' && before.route.address === address) {
@@ -153,13 +179,21 @@ export class Publisher implements Service {
       routes.publish(address, revision, on),
     );
     if (outcome.kind === 'changed') {
-      this.#published.set(await this.#read(signal));
+      this.#learn(await this.#read(signal), before);
       return false;
     }
-    this.#published.set({ kind: 'route', route: { address, revision: outcome.revision } });
+    this.#learn({ kind: 'route', route: { address, revision: outcome.revision } }, before);
     this.#log.info(events.etcdUpdate, { addr: address, node: name, revision: outcome.revision, early });
     this.#difference = undefined;
     return true;
+  }
+
+  /**
+   * Takes the answer to a read or a write for the key's state, unless the watch has told something since:
+   * that may be somebody else's later write, and the watch does not tell it twice.
+   */
+  #learn(reading: RouteReading, before: RouteReading | undefined): void {
+    if (this.#published.value === before) this.#published.set(reading);
   }
 
   #read(signal: AbortSignal): Promise<RouteReading> {
@@ -175,6 +209,10 @@ export class Publisher implements Service {
       this.#difference = { name, revision, since: now };
     }
     return now - this.#difference.since >= OTHERS_WAIT;
+  }
+
+  #untilNextLook(): Milliseconds {
+    return this.#inHaste() ? HASTE_INTERVAL : this.#options.pollInterval;
   }
 
   #inHaste(): boolean {
@@ -202,7 +240,7 @@ export class Publisher implements Service {
 
   #recovered(): void {
     if (this.#lastTrouble === '') return;
+    this.#log.info(events.publishRecovered, { node: this.#primary, after: this.#lastTrouble });
     this.#lastTrouble = '';
-    this.#log.info(events.pacemakerRecovered, { node: this.#primary });
   }
 }

@@ -40,6 +40,12 @@ export class RoleWatch implements Service {
     return this.#promotedHere;
   }
 
+  /** The cluster manager knows of it: what this node was promoted to then says nothing of later. */
+  settle(): void {
+    this.#promotedHere = false;
+    if (this.#inRecovery === false) this.#standbyTimeline = undefined;
+  }
+
   /** Somebody is about to promote this node: look often until it happened, or a minute is over. */
   expectPromotion(): void {
     this.#hasteUntil = monotonic() + HASTE;

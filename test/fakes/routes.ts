@@ -40,6 +40,10 @@ export class FakeRoutes implements RouteStore {
     });
   }
 
+  get following(): number {
+    return this.#followers.size;
+  }
+
   /** Somebody else writes the key. */
   put(address: string): bigint {
     this.#revision += 1n;

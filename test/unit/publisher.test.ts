@@ -12,7 +12,8 @@ describe('publisher', () => {
   let manager: FakeManager;
   let routes: FakeRoutes;
   let log: FakeLog;
-  let role: { promotedHere: boolean };
+  let role: { promotedHere: boolean; settle: () => void };
+  let pollInterval: number;
   let stop: AbortController;
   let running: Promise<void>;
   let publisher: Publisher;
@@ -24,7 +25,7 @@ describe('publisher', () => {
       routes,
       role,
       log,
-      pollInterval: 20,
+      pollInterval,
       retryInterval: 20,
       etcdTimeout: 200,
     });
@@ -35,7 +36,8 @@ describe('publisher', () => {
     manager = new FakeManager();
     routes = new FakeRoutes();
     log = new FakeLog();
-    role = { promotedHere: false };
+    role = { promotedHere: false, settle: () => (role.promotedHere = false) };
+    pollInterval = 20;
     stop = new AbortController();
   });
   afterEach(async () => {
@@ -84,7 +86,7 @@ describe('publisher', () => {
     manager.topology = { ...healthyTopology(), primary: { kind: 'one', name: 'pg02' } };
     await eventually(() => published() === '10.77.0.12');
     assert.equal(log.of(events.pacemakerError).length, 3);
-    assert.equal(log.of(events.pacemakerRecovered).length, 1);
+    assert.equal(log.of(events.publishRecovered).length, 1);
   });
 
   it('says that etcd failed, and publishes when it is back', async () => {
@@ -127,5 +129,67 @@ describe('publisher', () => {
     await eventually(() => manager.looks > 5);
     assert.deepEqual(routes.published, []);
     assert.equal(published(), '10.77.0.12');
+  });
+
+  it('does not publish itself because of its promotion long ago when the primary is moved away', async () => {
+    role.promotedHere = true;
+    start('pg01');
+    await eventually(() => published() === '10.77.0.11');
+    // pg01 was demoted, pg02 promoted; crm_mon does not say so yet, and here nobody has asked PostgreSQL since.
+    const members = [member('pg01'), member('pg02'), member('pg03')];
+    manager.topology = { quorum: true, primary: { kind: 'none', why: 'nobody' }, members };
+    routes.put('10.77.0.12');
+    const looks = manager.looks;
+    await eventually(() => manager.looks > looks + 3);
+    assert.equal(published(), '10.77.0.12');
+  });
+
+  it("takes the watch's word over the answer to its own write, which may come later", async () => {
+    const publish = routes.publish.bind(routes);
+    routes.publish = async (address, expected) => {
+      routes.publish = publish;
+      const outcome = await publish(address, expected);
+      // Somebody else's write after ours; the watch tells of it before our answer is there.
+      routes.put('10.77.0.13');
+      return outcome;
+    };
+    start('pg01');
+    await eventually(() => routes.published.length === 2);
+    assert.equal(published(), '10.77.0.11');
+  });
+
+  it('looks again at once after news that came during a look', async () => {
+    pollInterval = 600_000;
+    const look = manager.look.bind(manager);
+    start('pg02');
+    await eventually(() => log.of(events.nodeChange).length === 1);
+    const { looks } = manager;
+    manager.look = async () => {
+      manager.look = look;
+      const seen = await look();
+      publisher.hurry();
+      return seen;
+    };
+    routes.put('10.77.0.11');
+    await eventually(() => manager.looks >= looks + 2);
+  });
+
+  it('ends with the failure of the watch, and leaves no rejection unhandled', async () => {
+    routes.follow = () => Promise.reject(new PgcmError('internal', 'the reader failed'));
+    start('pg01');
+    await assert.rejects(running, /the reader failed/);
+    running = Promise.resolve();
+  });
+
+  it('says nothing of a look that its own stop has interrupted', async () => {
+    manager.look = () =>
+      new Promise((_, reject) =>
+        stop.signal.addEventListener('abort', () => reject(new PgcmError('aborted', 'crm_mon: interrupted'))),
+      );
+    start('pg01');
+    await eventually(() => routes.following === 1);
+    stop.abort();
+    await running;
+    assert.deepEqual(log.of(events.pacemakerError), []);
   });
 });

@@ -52,7 +52,7 @@ export function outcomeOf(
     return {
       name: 'interrupted',
       status: interrupt.status,
-      message: `${interrupt.name}: rolled back, nothing was moved`,
+      message: `${interrupt.name}: rolled back, nothing was moved (${why})`,
     };
   }
   if (failure.step === 'check' || hasCode(failure.error, 'lock-held')) return outcome('refused', why);

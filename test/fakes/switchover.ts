@@ -4,6 +4,7 @@ import { PgcmError } from '../../src/domain/errors.js';
 import type { NodeApi, NodeHealth, PauseOrder, Probe } from '../../src/domain/node-api.js';
 import type { FailoverLock, HeldLock } from '../../src/domain/stores.js';
 import type { SwitchoverContext } from '../../src/failover/context.js';
+import { runWithDeadline } from '../../src/runtime/deadline.js';
 import { FakeLog } from './log.js';
 import { FakeRoutes } from './routes.js';
 
@@ -72,6 +73,8 @@ export class FakeCluster {
 
   #api(name: string): NodeApi {
     const act = (what: string, signal: AbortSignal): Promise<void> => this.#do(what, signal);
+    const within = (what: string, timeout: number, signal: AbortSignal): Promise<void> =>
+      runWithDeadline(what, timeout, signal, (on) => act(what, on));
     return {
       endpoint: `${name}:8080`,
       healthCheck: async (_timeout, signal): Promise<NodeHealth> => {
@@ -86,14 +89,14 @@ export class FakeCluster {
         await act(`resume ${name} ${target ?? 'anywhere'}`, signal);
         this.paused.delete(name);
       },
-      migrate: async (_timeout, signal): Promise<Located> => {
-        await act(`migrate via ${name}`, signal);
+      migrate: async (timeout, signal): Promise<Located> => {
+        await within(`migrate via ${name}`, timeout, signal);
         this.constraint = true;
         setImmediate(this.onMove);
         return { name: 'pg02', address: this.addressOf('pg02') };
       },
-      unmigrate: async (_timeout, signal) => {
-        await act(`unmigrate via ${name}`, signal);
+      unmigrate: async (timeout, signal) => {
+        await within(`unmigrate via ${name}`, timeout, signal);
         this.constraint = false;
       },
       probe: async (_timeout, signal): Promise<Probe> => {

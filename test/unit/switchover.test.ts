@@ -80,6 +80,51 @@ describe('switchover', () => {
     assert.deepEqual(leftovers(cluster), nothing);
   });
 
+  it('asks no other node for the move once one has used up the time, as that one may have asked already', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('migrate via pg01', hang);
+    const outcome = await run(cluster, cluster.context({ pacemakerTimeout: 50 }));
+    assert.equal(outcome.status, 5, outcome.message);
+    assert.deepEqual(
+      cluster.deeds.filter((deed) => deed.startsWith('migrate')),
+      ['migrate via pg01'],
+    );
+    assert.ok(cluster.deeds.some((deed) => deed.startsWith('unmigrate')));
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('takes the preference back also when a second node says no after the first one went silent', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('migrate via pg01', () => {
+      // The move was asked for, and the answer got lost.
+      cluster.constraint = true;
+      return Promise.reject(new PgcmError('unavailable', 'connection reset'));
+    });
+    cluster.faults.set('migrate via pg02', fail('no-primary', 'there is no primary'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 5, outcome.message);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  for (const dead of ['pg01', 'pg02']) {
+    it(`takes the preference back through another node when ${dead} has died since`, async () => {
+      const cluster = new FakeCluster();
+      cluster.faults.set(`unmigrate via ${dead}`, hang);
+      const outcome = await run(cluster, cluster.context({ pacemakerTimeout: 50 }));
+      assert.equal(outcome.status, 0, outcome.message);
+      assert.deepEqual(leftovers(cluster), nothing);
+    });
+  }
+
+  it('does not blame somebody for holding the lock when etcd does not answer', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('lock', hang);
+    const outcome = await run(cluster, cluster.context({ lockTimeout: 50 }));
+    assert.equal(outcome.status, 4);
+    assert.doesNotMatch(outcome.message, /somebody/);
+    assert.match(outcome.message, /no lock within 50ms/);
+  });
+
   it('lets clients go to nobody when no node takes writes after a move that failed', async () => {
     const cluster = new FakeCluster();
     cluster.onMove = () => (cluster.primary = 'nobody');

@@ -1,6 +1,6 @@
 import { events } from '../../domain/events.js';
-import { runWithDeadline } from '../../runtime/deadline.js';
 import { hasCode, PgcmError } from '../../domain/errors.js';
+import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
 import type { Step } from '../pipeline.js';
 
@@ -12,7 +12,10 @@ export const lock: Step<SwitchoverContext> = {
     log.info(events.etcdLockAcquire, { id: holder.id }, 'acquiring failover lock in etcd');
     const waiting = new AbortController();
     const timer = setTimeout(
-      () => waiting.abort(new PgcmError('timed-out', 'somebody else holds the lock')),
+      () =>
+        waiting.abort(
+          new PgcmError('timed-out', `no lock within ${formatDuration(options.lockTimeout)} (lock-timeout)`),
+        ),
       options.lockTimeout,
     );
     try {
@@ -32,9 +35,7 @@ export const lock: Step<SwitchoverContext> = {
       const { held, log } = context;
       if (held === undefined) return;
       log.info(events.etcdLockRelease, {}, 'releasing failover lock in etcd');
-      await runWithDeadline('releasing the failover lock', context.options.etcdTimeout, signal, (on) =>
-        held.release(on),
-      );
+      await held.release(signal);
     },
   },
 };

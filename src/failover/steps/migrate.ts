@@ -3,6 +3,7 @@ import { describeError, hasCode, PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
 import type { NodeApi } from '../../domain/node-api.js';
 import type { Milliseconds } from '../../domain/time.js';
+import { monotonic } from '../../runtime/clock.js';
 import { abortError, runWithDeadline, sleep } from '../../runtime/deadline.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
@@ -10,6 +11,9 @@ import type { Step } from '../pipeline.js';
 
 const PROBE_INTERVAL: Milliseconds = 10;
 const PROBE_TIMEOUT: Milliseconds = 1_000;
+
+/** With less time than this left, a request could only end in doubt. */
+const ENOUGH_TO_ASK: Milliseconds = 100;
 
 /**
  * The primary moves to the synchronous standby. From the request on nothing abandons it: half a move
@@ -51,36 +55,64 @@ export const migrate: Step<SwitchoverContext> = {
   },
   undo: {
     name: 'unmigrate',
-    timeout: ({ options }) => options.pacemakerTimeout,
+    // Each node may take its time, as one that died in the meantime does not answer at all.
+    timeout: ({ options, apis }) => options.pacemakerTimeout * apis.length,
     async run(context, signal) {
-      if (context.move.kind === 'not-begun') return;
-      context.log.info(events.clientsUnmigrate, {}, 'requesting pacemaker unmigrate');
-      const { options } = context;
-      await onAny(context, (api) => api.unmigrate(options.pacemakerTimeout, signal));
+      const { move, options, log } = context;
+      if (move.kind === 'not-begun') return;
+      log.info(events.clientsUnmigrate, {}, 'requesting pacemaker unmigrate');
+      // The target first: it was alive a moment ago, and the old primary may be what failed.
+      const target = 'target' in move ? apiOf(context, move.target) : undefined;
+      const others = context.apis.filter((api) => api !== target);
+      await onAny(target === undefined ? others : [target, ...others], (api) =>
+        api.unmigrate(options.pacemakerTimeout, signal),
+      );
     },
   },
 };
 
+/** An answer that says for certain that the cluster manager was not asked. */
+const refusals = ['no-sync-standby', 'refused', 'no-quorum', 'no-primary', 'two-primaries'] as const;
+
+/**
+ * All nodes together have the time for it: clients wait meanwhile. A node that used it up may have asked
+ * the cluster manager all the same, and asking another one then could move the primary twice.
+ */
 async function requestMove(context: SwitchoverContext): Promise<Located> {
-  const { options, log } = context;
+  const { options, log, apis } = context;
   log.info(events.clientsMigrate, {}, 'requesting pacemaker migration');
   context.move = { kind: 'requested' };
+  const deadline = monotonic() + options.pacemakerTimeout;
+  const { signal } = new AbortController();
+  let asked = 0;
   try {
-    const signal = new AbortController().signal;
-    return await onAny(context, (api) => api.migrate(options.pacemakerTimeout, signal));
+    return await onAny(
+      apis,
+      (api) => {
+        asked += 1;
+        return api.migrate(deadline - monotonic(), signal);
+      },
+      deadline,
+    );
   } catch (error) {
-    // A definite no. Anything else leaves open whether the cluster manager was asked.
-    if (hasCode(error, 'no-sync-standby', 'refused', 'no-quorum', 'no-primary', 'two-primaries')) {
-      context.move = { kind: 'not-begun' };
-    }
+    // Of a node before this one it may be open whether it has asked the cluster manager.
+    if (asked === 1 && hasCode(error, ...refusals)) context.move = { kind: 'not-begun' };
     throw error;
   }
 }
 
-/** One node's word is enough, so a node that cannot be reached is passed over. */
-async function onAny<T>({ apis }: SwitchoverContext, ask: (api: NodeApi) => Promise<T>): Promise<T> {
+/**
+ * One node's word is enough, so a node that cannot be reached is passed over.
+ * @param deadline on the monotonic clock; no further node is asked when it is near
+ */
+async function onAny<T>(
+  apis: readonly NodeApi[],
+  ask: (api: NodeApi) => Promise<T>,
+  deadline = Number.POSITIVE_INFINITY,
+): Promise<T> {
   const failures: string[] = [];
   for (const api of apis) {
+    if (failures.length > 0 && deadline - monotonic() < ENOUGH_TO_ASK) break;
     try {
       return await ask(api);
     } catch (error) {

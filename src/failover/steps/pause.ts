@@ -21,7 +21,8 @@ export const pause: Step<SwitchoverContext> = {
   undo: {
     name: 'release',
     clientsFirst: true,
-    timeout: ({ options }) => options.resumeTimeout + 2_000,
+    // The question who takes writes (1 s) and the grace of each answer (1 s) come on top.
+    timeout: ({ options }) => options.resumeTimeout + 3_000,
     async run(context, signal) {
       if (!context.pauseRequested) return;
       const { log, options } = context;

@@ -29,15 +29,15 @@ const toStatus: Readonly<Record<ErrorCode, grpc.status>> = {
 
 const CODE_TRAILER = 'pgcm-code';
 
-/** For a message that does not parse, whoever sent it. */
-export const INVALID_REQUEST = grpc.status.INVALID_ARGUMENT;
-
 export function toServiceError(error: unknown): Partial<grpc.StatusObject> {
   const metadata = new grpc.Metadata();
   const code = error instanceof PgcmError ? error.code : 'internal';
   metadata.set(CODE_TRAILER, code);
-  // Not ASCII, or too long for a header: the message is for people, the code is for programs.
-  const details = describeError(error).slice(0, 2_000);
+  // Shortened to fit into a header. Half a character, which a cut may leave behind, is refused by
+  // grpc-js with an exception that nobody catches.
+  const details = describeError(error)
+    .slice(0, 2_000)
+    .replace(/\p{Surrogate}/gu, '\ufffd');
   return { code: toStatus[code], details, metadata };
 }
 

@@ -95,6 +95,8 @@ export class LocalPostgres implements Postgres {
       password,
       connectionTimeoutMillis: timeout,
       application_name: 'pgcm',
+      // A unix socket has no TLS, whatever PGSSLMODE says to other programs.
+      ...(socketDir.startsWith('/') ? { ssl: false } : {}),
       stream: () => socket,
     });
     const connection = { client, socket };

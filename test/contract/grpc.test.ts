@@ -120,6 +120,22 @@ describe('the failover API', () => {
     }
   });
 
+  it('answers and stays up whatever an error says', async () => {
+    const api = nodeApi(`127.0.0.1:${served.port}`, undefined);
+    try {
+      // Cut in the middle of a character, and longer on the wire than it looks.
+      for (const text of ['\ud83d', '€'.repeat(1_999) + '😀']) {
+        node.failure = new PgcmError('refused', text);
+        await assert.rejects(api.unmigrate(2_000, never), (error) => hasCode(error, 'refused'));
+      }
+      node.failure = undefined;
+      await api.unmigrate(2_000, never);
+    } finally {
+      node.failure = undefined;
+      api.close();
+    }
+  });
+
   it('defect 5: a client that speaks whole seconds is understood, and a sub-second span never becomes 0', async () => {
     const raw = rawClient(served.port);
     const { response } = await raw('pause', { timeout: 1, expiry: 25 });

@@ -83,5 +83,9 @@ describe('crm_mon', () => {
     refused('<pacemaker-result></pacemaker-result>', /not understood/);
     refused(healthy.slice(0, healthy.length / 2), /no complete XML/);
     refused(healthy.replace('online="true"', 'online="perhaps"'), /not understood/);
+    refused(healthy.replaceAll('orphaned="false"', ''), /not understood: @orphaned/);
+    // The parser throws at these.
+    refused('<a b="></pacemaker-result>', /not understood/);
+    refused('<!DOCTYPE</pacemaker-result>', /not understood/);
   });
 });

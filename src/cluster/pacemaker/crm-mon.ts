@@ -2,7 +2,7 @@ import { XMLParser } from 'fast-xml-parser';
 import { z } from 'zod';
 import { quote } from '../../domain/address.js';
 import type { Member, PrimaryFinding, Role, SyncState, Topology } from '../../domain/cluster.js';
-import { describeError, PgcmError } from '../../domain/errors.js';
+import { PgcmError } from '../../domain/errors.js';
 
 /** One look at Pacemaker, with what only Pacemaker's adapter needs beside the topology. */
 export interface CrmMonLook extends Topology {
@@ -99,15 +99,20 @@ function parseXml(xml: string): z.output<typeof result> {
       `crm_mon printed no complete XML: ${xml === '' ? 'nothing' : quote(xml.trim().slice(-80))}`,
     );
   }
-  const parsed = result.safeParse(parser.parse(xml));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw new PgcmError(
-      'invalid-answer',
-      `crm_mon's XML is not understood: ${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`,
-    );
+  let document: unknown;
+  try {
+    document = parser.parse(xml);
+  } catch (cause) {
+    throw new PgcmError('invalid-answer', "crm_mon's XML is not understood", { cause });
   }
+  const parsed = result.safeParse(document);
+  if (!parsed.success) throw notUnderstood(parsed.error);
   return parsed.data;
+}
+
+function notUnderstood({ issues: [issue] }: z.ZodError): PgcmError {
+  const what = `${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`;
+  return new PgcmError('invalid-answer', `crm_mon's XML is not understood: ${what}`);
 }
 
 /** The instances of the clone; PostgreSQL may stand in it by itself or in a group. */
@@ -132,7 +137,7 @@ function instancesOf(clones: readonly { '@id': string }[], resource: string): re
 function parseInstance(element: unknown): Instance {
   const parsed = instance.safeParse(element);
   if (parsed.success) return parsed.data;
-  throw new PgcmError('invalid-answer', `crm_mon's XML is not understood: ${describeError(parsed.error)}`);
+  throw notUnderstood(parsed.error);
 }
 
 function asList(value: unknown): readonly unknown[] {

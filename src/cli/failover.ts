@@ -27,6 +27,7 @@ export const run: Command<'failover'> = async ({ config, log, signal }) => {
     log,
     nodes: [],
     held: undefined,
+    from: undefined,
     pauseRequested: false,
     move: { kind: 'not-begun' },
   } as const;

@@ -1,3 +1,4 @@
+import type { Address } from '../domain/address.js';
 import type { Located } from '../domain/cluster.js';
 import type { Log } from '../domain/log.js';
 import type { NodeApi } from '../domain/node-api.js';
@@ -43,6 +44,8 @@ export interface SwitchoverContext {
   nodes: readonly Node[];
   /** Filled by `lock`. */
   held: HeldLock | undefined;
+  /** Where clients are led when `pause` begins; filled by it. */
+  from: Address | undefined;
   /** Set by `pause` before the first bouncer is asked. */
   pauseRequested: boolean;
   move: Move;

@@ -60,6 +60,7 @@ export class FakeCluster {
       log: this.log,
       nodes: [],
       held: undefined,
+      from: undefined,
       pauseRequested: false,
       move: { kind: 'not-begun' },
     };

@@ -142,6 +142,26 @@ describe('switchover', () => {
     const outcome = await run(cluster, cluster.context({ promoteTimeout: 50 }));
     assert.equal(outcome.status, 5);
     assert.deepEqual(leftovers(cluster), nothing);
+    // Not "wherever the bouncers lead": the key might name the target already.
+    assert.ok(cluster.deeds.includes('resume pg01 10.77.0.11'), cluster.deeds.join(', '));
+  });
+
+  it('pauses nobody when no primary is published, and says what to look at', async () => {
+    const cluster = new FakeCluster();
+    cluster.routes.remove();
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4);
+    assert.match(outcome.message, /\/master in etcd names no primary .*supervise/);
+    assert.ok(!order(cluster).includes('pause'));
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('says that a lock that could not be released ends by itself', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('unlock', fail('unavailable', 'etcd does not answer'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 6);
+    assert.match(outcome.message, /ends by itself with its lease/);
   });
 
   it('stops before the move when the lock is lost', async () => {

@@ -1,5 +1,5 @@
 import { events } from '../../domain/events.js';
-import { hasCode, PgcmError } from '../../domain/errors.js';
+import { describeError, hasCode, PgcmError } from '../../domain/errors.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
 import type { Step } from '../pipeline.js';
@@ -35,7 +35,15 @@ export const lock: Step<SwitchoverContext> = {
       const { held, log } = context;
       if (held === undefined) return;
       log.info(events.etcdLockRelease, {}, 'releasing failover lock in etcd');
-      await held.release(signal);
+      try {
+        await held.release(signal);
+      } catch (cause) {
+        throw new PgcmError(
+          'unavailable',
+          `the failover lock was not released; it ends by itself with its lease, some 10 s from now: ${describeError(cause)}`,
+          { cause },
+        );
+      }
     },
   },
 };

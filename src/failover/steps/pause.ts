@@ -3,6 +3,7 @@ import { describeError, PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
 import type { NodeApi } from '../../domain/node-api.js';
 import { monotonic } from '../../runtime/clock.js';
+import { runWithDeadline } from '../../runtime/deadline.js';
 import type { SwitchoverContext } from '../context.js';
 import type { Step } from '../pipeline.js';
 import { writableNode } from '../writable.js';
@@ -12,6 +13,7 @@ export const pause: Step<SwitchoverContext> = {
   name: 'pause',
   async run(context, signal) {
     const { log, options } = context;
+    context.from = await publishedAddress(context, signal);
     log.info(events.clientsPause, {}, 'requesting all pgbouncers pause');
     context.pauseRequested = true;
     const order = { timeout: options.pauseTimeout, expiry: options.pauseExpiry };
@@ -40,9 +42,26 @@ async function resumeTowards(context: SwitchoverContext, signal: AbortSignal): P
   const { move } = context;
   if (move.kind === 'not-begun') return undefined;
   if (move.kind === 'done') return move.target.address;
-  // The move failed half-way. Clients are let go only to a host that takes writes.
+  // The move failed half-way. Clients are let go only to a host that takes writes, and the key, with it
+  // the bouncers, may name the other one.
   const writable = await writableNode(context, signal);
-  return move.kind === 'accepted' && writable === move.target.name ? move.target.address : undefined;
+  return move.kind === 'accepted' && writable === move.target.name ? move.target.address : context.from;
+}
+
+/** @throws PgcmError `refused` when no primary is published: it would not be known where clients are */
+async function publishedAddress(
+  { routes, options }: SwitchoverContext,
+  signal: AbortSignal,
+): Promise<Address> {
+  const reading = await runWithDeadline(`reading ${routes.key}`, options.etcdTimeout, signal, (on) =>
+    routes.read(on),
+  );
+  if (reading.kind === 'route') return reading.route.address;
+  const found = reading.kind === 'bad' ? reading.why : 'it does not exist';
+  throw new PgcmError(
+    'refused',
+    `${routes.key} in etcd names no primary (${found}): is supervise running on the primary's node? its log says what keeps it`,
+  );
 }
 
 async function told(

@@ -1,7 +1,7 @@
 import { parseAddress, type Address } from '../../src/domain/address.js';
 import type { Located } from '../../src/domain/cluster.js';
 import { PgcmError } from '../../src/domain/errors.js';
-import type { NodeApi, NodeHealth, PauseOrder, Probe } from '../../src/domain/node-api.js';
+import type { NodeApi, NodeHealth, PartHealth, PauseOrder, Probe } from '../../src/domain/node-api.js';
 import type { FailoverLock, HeldLock } from '../../src/domain/stores.js';
 import type { SwitchoverContext } from '../../src/failover/context.js';
 import { runWithDeadline } from '../../src/runtime/deadline.js';
@@ -19,6 +19,8 @@ export class FakeCluster {
   readonly paused = new Set<string>();
   readonly names = ['pg01', 'pg02', 'pg03'] as const;
   primary = 'pg01';
+  /** A part of a node that its health check finds ill. */
+  readonly illness = new Map<string, PartHealth>();
   constraint = false;
   locked = false;
   readonly lockLost = new AbortController();
@@ -80,7 +82,8 @@ export class FakeCluster {
       endpoint: `${name}:8080`,
       healthCheck: async (_timeout, signal): Promise<NodeHealth> => {
         await act(`health ${name}`, signal);
-        return { healthy: true, node: name, parts: [] };
+        const ill = this.illness.get(name);
+        return { healthy: ill === undefined, node: name, parts: ill === undefined ? [] : [ill] };
       },
       pause: async (_order: PauseOrder, signal) => {
         await act(`pause ${name}`, signal);

@@ -44,6 +44,15 @@ describe('switchover', () => {
     assert.deepEqual(order(cluster), ['health']);
   });
 
+  it('names the part that is ill, and what is most often behind it', async () => {
+    const cluster = new FakeCluster();
+    cluster.illness.set('pg01', { part: 'postgres', healthy: false, message: 'connect ENOENT' });
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 3);
+    assert.match(outcome.message, /pg01:8080: postgres: connect ENOENT \(.*PGSQL\.lock/);
+    assert.deepEqual(order(cluster), ['health']);
+  });
+
   it('touches nothing when somebody else holds the lock', async () => {
     const cluster = new FakeCluster();
     cluster.locked = true;

@@ -26,6 +26,13 @@ export const check: Step<SwitchoverContext> = {
   },
 };
 
+/** What is most often behind it, for somebody who reads this at night. */
+const hints: Readonly<Record<string, string>> = {
+  postgres:
+    ' (after a move ocf:heartbeat:pgsql keeps the old primary down until its PGSQL.lock is removed and' +
+    ' crm_resource --cleanup is run for it)',
+};
+
 async function ask(
   api: NodeApi,
   timeout: number,
@@ -34,7 +41,9 @@ async function ask(
   try {
     const health = await api.healthCheck(timeout, signal);
     const ill = health.parts.filter((part) => !part.healthy);
-    const problems = ill.map(({ part, message }) => `${api.endpoint}: ${part}: ${message}`);
+    const problems = ill.map(
+      ({ part, message }) => `${api.endpoint}: ${part}: ${message}${hints[part] ?? ''}`,
+    );
     if (!health.healthy && problems.length === 0) problems.push(`${api.endpoint}: it says UNHEALTHY`);
     return { node: { api, name: health.node }, problems };
   } catch (error) {

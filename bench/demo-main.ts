@@ -56,7 +56,8 @@ process.exitCode = await runProgram('demo', async (signal) => {
       for (const problem of problems) console.error(`demo: ${problem}`);
       if (problems.length > 0) throw new DemoFailed();
       tell(
-        'the former synchronous standby is primary, every bouncer leads there, and no write failed or was lost',
+        'the former synchronous standby is primary, every bouncer leads there, ' +
+          "and no write through the nodes' bouncers failed or was lost",
       );
       if (keep) await explain(playground, name, tell, signal);
     });

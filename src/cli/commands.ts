@@ -58,7 +58,7 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
       ['0', 'done'],
       ['1', 'an unexpected error'],
       usual[2],
-      ['3', 'refused by the checks: nothing was touched'],
+      ['3', 'refused by the checks, or another run holds the lock: nothing was touched'],
       ['4', 'failed and rolled back: clients are where they were'],
       ['5', 'failed after the move began: the log says who is primary'],
       ['6', 'a clean-up is left to do: the log says which, and whether the primary was moved'],

@@ -1,5 +1,5 @@
 import { commandNames, type CommandName } from './command-names.js';
-import { boolean, choice, duration, list, path, port, secret, text, type Kind } from './kinds.js';
+import { boolean, choice, duration, list, path, port, secret, size, text, type Kind } from './kinds.js';
 import { bindAddress, etcdEndpoint, hostPort } from './network-kinds.js';
 
 /** One option. Its flag, its variable, its TOML key, its help and its place in the README all come from this. */
@@ -340,6 +340,72 @@ export const options = {
       'primary has answered that it takes writes.',
   }),
 
+  'postgres-data-dir': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['supervise'],
+    explain:
+      "This node's PostgreSQL: its data directory, whose control file is read before an old primary may rejoin. " +
+      'Unless set, what PostgreSQL said while it ran, else what the cluster manager knows.',
+  }),
+  'postgres-bin-dir': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['supervise'],
+    explain:
+      "This node's PostgreSQL: the folder of pg_controldata. Unless set, /usr/lib/postgresql/VERSION/bin.",
+  }),
+
+  'proxy-id': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: ['proxy'],
+    explain:
+      'The name under which this proxy registers in etcd, the same over restarts and different from all others. ' +
+      "Unless set, the host's name.",
+  }),
+  'proxy-socket': option({
+    kind: path('refused'),
+    default: '/run/pgcm/proxy.sock',
+    commands: daemons,
+    explain:
+      'The unix socket through which the supervise of a Postgres node asks the proxy beside it to pause and resume: ' +
+      'the proxy is the one owner of its PgBouncers.',
+  }),
+  'probe-user': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: ['proxy'],
+    explain:
+      'Who connects to the primary to see whether it takes writes, when a failover command died in the middle. ' +
+      'Unless set, clients of a dead run wait until its pause-expiry is over.',
+  }),
+  'probe-database': option({
+    kind: text({ empty: 'refused' }),
+    default: 'postgres',
+    commands: ['proxy'],
+    explain: 'The database that probe-user connects to.',
+  }),
+  'probe-port': option({
+    kind: port(),
+    default: 5432,
+    commands: ['proxy'],
+    explain: "The primary's port for probe-user.",
+  }),
+  'probe-password': option({
+    kind: secret(),
+    default: '',
+    commands: ['proxy'],
+    explain: 'The password of probe-user. As a flag, every user of this machine can read it.',
+  }),
+  'probe-password-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['proxy'],
+    secretFor: 'probe-password',
+    explain: 'A file whose first line is the password of probe-user.',
+  }),
+
   'failover-api-endpoints': option({
     kind: list(hostPort(), { distinct: true }),
     default: ['pg01:8080', 'pg02:8080', 'pg03:8080'],
@@ -396,6 +462,73 @@ export const options = {
     explain:
       'How long the standby may take to become primary and take writes, while clients wait. When it is over ' +
       'the move is taken back, clients are let go, and the command says what it found.',
+  }),
+  'checkpoint-timeout': option({
+    kind: duration(),
+    default: 60_000,
+    commands: ['failover'],
+    explain:
+      'How long the two checkpoints on the old primary may take, which make its shutdown short. Clients run ' +
+      'meanwhile. When it is over the failover goes on without: clients may wait longer.',
+  }),
+  'no-checkpoint': option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover'],
+    explain:
+      'Leaves out the checkpoints. The shutdown of the old primary then writes all dirty pages while clients wait.',
+  }),
+  'rejoin-timeout': option({
+    kind: duration(),
+    default: 60_000,
+    commands: ['failover'],
+    explain:
+      'How long the old primary may take to be a streaming standby again. Clients run on the new one meanwhile.',
+  }),
+  'no-rejoin': option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover'],
+    explain: 'Leaves the old primary as the cluster manager leaves it.',
+  }),
+  to: option({
+    kind: text({ empty: 'allowed' }, 'NODE'),
+    default: '',
+    commands: ['failover'],
+    explain:
+      'The node to move the primary to, by its name in the cluster manager. Unless set, the synchronous standby. ' +
+      'Only a node that has every acknowledged commit is accepted.',
+  }),
+  'dry-run': option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover'],
+    explain:
+      'Checks everything, prints what would be done, in order, and how long clients would wait. Touches nothing. ' +
+      'Exit status 3 when the failover would be refused.',
+  }),
+  force: option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover'],
+    explain:
+      'Goes on in spite of findings that risk only that clients wait or see errors. What risks data or two ' +
+      'primaries is refused all the same.',
+  }),
+  'terminate-blockers': option({
+    kind: duration('allowed'),
+    default: 0,
+    commands: ['failover'],
+    explain:
+      'Ends transactions on the primary that are open for longer than this, after naming them, before the pause ' +
+      'waits for them: their clients see an error. 0: none.',
+  }),
+  'max-lag': option({
+    kind: size(),
+    default: 16 * 1_024 ** 2,
+    commands: ['failover'],
+    explain:
+      'The most WAL that the target may have left to flush. Clients wait until it has caught up, so more is refused.',
   }),
   'resume-timeout': option({
     kind: duration(),

@@ -1,4 +1,5 @@
 import type { Address } from './address.js';
+import type { ManagerInspection } from './inspection.js';
 
 /** What a member of the cluster does, as the cluster manager sees it. */
 export type Role = 'primary' | 'standby' | 'stopped' | 'unknown';
@@ -52,14 +53,36 @@ export interface ClusterManager {
   /** The address of a member, for clients. @throws PgcmError like look */
   addressOf(member: string, signal: AbortSignal): Promise<Address>;
 
-  /** Asks for the primary to move to `member`; returns when the request is accepted, not when it is done. */
-  move(member: string, signal: AbortSignal): Promise<void>;
+  /** One look, with everything that could stand in the way of a move. @throws PgcmError like look */
+  inspect(signal: AbortSignal): Promise<ManagerInspection>;
 
   /**
-   * Takes back the preference that `move` left, and nothing else; done also when there was none.
-   * @returns whether there was something to take back
+   * Asks for the primary to move to `member`; returns when the request is accepted, not when it is done.
+   * What it leaves in the cluster manager bears the switchover's id, and ends by itself in about 10 min.
    */
-  cancelMove(signal: AbortSignal): Promise<boolean>;
+  move(member: string, switchover: string, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Takes back the preference that the `move` of this switchover left, and nothing else; without an id
+   * those of every switchover. Done also when there was none.
+   * @returns the ids of the switchovers whose move was taken back
+   */
+  cancelMove(switchover: string | undefined, signal: AbortSignal): Promise<readonly string[]>;
+
+  /** The ids of the switchovers whose move is still asked for. */
+  moves(signal: AbortSignal): Promise<readonly string[]>;
+
+  /**
+   * On this node, whose PostgreSQL is known not to have diverged: removes what makes the cluster manager
+   * keep it down, so that it starts it as a standby. Returns when that was asked for.
+   */
+  readmit(signal: AbortSignal): Promise<void>;
+
+  /** The commands that do the same by hand, for a message. */
+  readmitCommands(member: string, signal: AbortSignal): Promise<readonly string[]>;
+
+  /** This node's data directory as the cluster manager knows it; undefined when it does not. */
+  dataDirectory(signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** The standby that has every acknowledged commit, if there is one that can be promoted now. */

@@ -1,5 +1,13 @@
 import type { Address } from './address.js';
 import type { Revision, Route } from './route.js';
+import type {
+  NodeState,
+  PauseRequest,
+  ProxyState,
+  PublishedTopology,
+  SeenProxy,
+  SwitchoverReport,
+} from './switchover.js';
 
 /** What stands under the key of the primary. A value that is no address is a finding, not an error. */
 export type RouteReading =
@@ -65,4 +73,95 @@ export interface HeldLock {
   readonly lost: AbortSignal;
   /** Ends the lease and with it the lock. @throws PgcmError when etcd did not confirm it */
   release(signal: AbortSignal): Promise<void>;
+}
+
+/** A lock that is there, as somebody sees it who does not hold it. */
+export interface FoundLock {
+  /** Undefined: a holder that left no name, as pgsql-cluster-manager does not. */
+  readonly holder: LockHolder | undefined;
+  readonly revision: Revision;
+  readonly key: string;
+}
+
+/** The lock as those see it who have to know whether a run is alive. */
+export interface LockView {
+  /** Who holds it now, by a linearizable read. */
+  owner(signal: AbortSignal): Promise<FoundLock | undefined>;
+  /**
+   * Removes a lock whose holder is dead: it has no lease, or nobody has renewed its lease for as long as the signal allows to look.
+   * @returns `alive` when the lease was renewed meanwhile; nothing is removed then
+   */
+  removeDead(lock: FoundLock, signal: AbortSignal): Promise<'removed' | 'gone' | 'alive'>;
+}
+
+/** The pause request of a switchover: one key, under the lock's lease. */
+export interface PauseRequests {
+  /** A linearizable read. What is there but not understood is an `invalid-answer`. */
+  read(signal: AbortSignal): Promise<PauseRequest | undefined>;
+
+  /**
+   * Reports the request at once, then on every change (undefined: there is none); like RouteStore.follow.
+   * A request that is not understood is logged and reported as none.
+   */
+  follow(onRequest: (request: PauseRequest | undefined) => void, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Writes the request under the lock's lease, comparing the lock's key.
+   * @returns etcd's revision of the write
+   * @throws PgcmError `lock-lost` when the lock is not `held` any more, `in-doubt`
+   */
+  write(request: PauseRequest, held: HeldLock, signal: AbortSignal): Promise<Revision>;
+
+  /** Deletes it, also a dead run's, comparing the lock's key; done also when there was none. @returns whether there was one */
+  clear(held: HeldLock, signal: AbortSignal): Promise<boolean>;
+}
+
+/** The registered proxies, as a switchover and `status` see them. */
+export interface ProxyRegistry {
+  /** A linearizable read. Values that are not understood come as problems, never as nothing. */
+  list(signal: AbortSignal): Promise<ProxyListing>;
+  /** Like RouteStore.follow, with the whole list each time. */
+  follow(onListing: (listing: ProxyListing) => void, signal: AbortSignal): Promise<void>;
+  /** Every proxy that was ever here and was not forgotten, also those that are registered now. */
+  seen(signal: AbortSignal): Promise<readonly SeenProxy[]>;
+  /** Forgets a proxy that is not coming back. @returns whether it was known */
+  forget(id: string, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface ProxyListing {
+  readonly proxies: readonly ProxyState[];
+  /** One text for each value that is not understood. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * A key that says what its writer is and does, under a lease of the writer's. Runs as a service: it
+ * gets a new lease when one was lost, and writes the latest value for as long as it takes.
+ */
+export interface Registration<T> {
+  readonly name: string;
+  /** The newest state is written; states in between may never be. */
+  set(state: T): void;
+  /** Until the signal is aborted; then the lease is revoked and the key gone. Trouble is logged. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface TopologyStore {
+  read(signal: AbortSignal): Promise<PublishedTopology | undefined>;
+}
+
+export interface NodeRegistry {
+  list(
+    signal: AbortSignal,
+  ): Promise<{ readonly nodes: readonly NodeState[]; readonly problems: readonly string[] }>;
+}
+
+/** The reports of finished switchovers, the newest 100. */
+export interface HistoryStore {
+  /** Also removes the oldest ones beyond the newest 100. */
+  add(report: SwitchoverReport, signal: AbortSignal): Promise<void>;
+  /** Newest first. */
+  list(
+    signal: AbortSignal,
+  ): Promise<{ readonly reports: readonly SwitchoverReport[]; readonly problems: readonly string[] }>;
 }

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import type { z } from 'zod';
 import { parseAddress } from '../domain/address.js';
+import { PgcmError } from '../domain/errors.js';
 import type { NodeApi } from '../domain/node-api.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
@@ -46,7 +47,7 @@ export function nodeApi(endpoint: string, tls: ApiTls | undefined): NodeApi {
         })),
       };
     },
-    async pause({ timeout, expiry }, signal) {
+    async pause({ timeout, expiry }, _mandate, signal) {
       const expiryMs = expiry === 'never' ? 0 : expiry;
       const request = {
         // An older server reads whole seconds: rounded up, as 0 would mean "never" there.
@@ -58,23 +59,31 @@ export function nodeApi(endpoint: string, tls: ApiTls | undefined): NodeApi {
       };
       await call('pause', request, anything, timeout + ANSWER_GRACE, signal);
     },
-    async resume(target, timeout, signal) {
+    async resume(target, timeout, _mandate, signal) {
       const request = { address: target ?? '', timeout_ms: String(Math.ceil(timeout)) };
       await call('resume', request, anything, timeout + ANSWER_GRACE, signal);
     },
-    async migrate(timeout, signal) {
+    async migrate(_member, _mandate, timeout, signal) {
       const answer = await call('migrate', {}, migrateResponse, timeout, signal);
       return { name: answer.migrating_to, address: parseAddress(answer.address) };
     },
-    async unmigrate(timeout, signal) {
+    async unmigrate(_mandate, timeout, signal) {
       await call('unmigrate', {}, anything, timeout, signal);
     },
     async probe(timeout, signal) {
       const answer = await call('probe', {}, probeResponse, timeout, signal);
       return { inRecovery: answer.in_recovery, timeline: answer.timeline, takesWrites: answer.takes_writes };
     },
+    inspect: () => notYet('inspect'),
+    checkpoint: () => notYet('checkpoint'),
+    terminate: () => notYet('terminate'),
+    rejoin: () => notYet('rejoin'),
     close: () => client.close(),
   };
+}
+
+function notYet(rpc: string): Promise<never> {
+  return Promise.reject(new PgcmError('unsupported', `${rpc} is not there yet`));
 }
 
 function unary(

@@ -59,7 +59,7 @@ function handlers(node: NodeService, log: Log): Handlers {
     pause: unary('pause', pauseRequest, log, async (request, signal) => {
       const order = pauseOrder(request);
       const createdAt = Date.now();
-      await node.pause(order, signal);
+      await node.pause(order, undefined, signal);
       return {
         created_at: timestamp(createdAt),
         expires_at: order.expiry === 'never' ? null : timestamp(createdAt + order.expiry),
@@ -67,15 +67,15 @@ function handlers(node: NodeService, log: Log): Handlers {
     }),
     resume: unary('resume', resumeRequest, log, async ({ address, timeout_ms }, signal) => {
       const target = address === '' ? undefined : parseAddress(address);
-      await node.resume(target, timeout_ms || DEFAULT_RESUME_TIMEOUT, signal);
+      await node.resume(target, timeout_ms || DEFAULT_RESUME_TIMEOUT, undefined, signal);
       return { created_at: timestamp(Date.now()) };
     }),
     migrate: unary('migrate', anything, log, async (_request, signal) => {
-      const target = await node.migrate(signal);
+      const target = await node.migrate(undefined, undefined, signal);
       return { migrating_to: target.name, address: target.address, created_at: timestamp(Date.now()) };
     }),
     unmigrate: unary('unmigrate', anything, log, async (_request, signal) => {
-      await node.unmigrate(signal);
+      await node.unmigrate(undefined, signal);
       return { created_at: timestamp(Date.now()) };
     }),
     probe: unary('probe', anything, log, async (_request, signal) => {

@@ -64,6 +64,11 @@ export class LocalPostgres implements Postgres {
     return typeof row?.['xid'] === 'string' && row['read_only'] === 'off';
   }
 
+  inspect = (): Promise<never> => notYet();
+  checkpoint = (): Promise<never> => notYet();
+  terminate = (): Promise<never> => notYet();
+  dataDirectory = (): Promise<never> => notYet();
+
   #ask(sql: string, signal: AbortSignal): Promise<readonly Record<string, unknown>[]> {
     const what = `PostgreSQL at ${this.#options.socketDir}, port ${this.#options.port}`;
     const answer = this.#queue.then(() =>
@@ -121,4 +126,8 @@ export class LocalPostgres implements Postgres {
 interface Connection {
   readonly client: Client;
   readonly socket: Socket;
+}
+
+function notYet(): Promise<never> {
+  return Promise.reject(new PgcmError('unsupported', 'not there yet'));
 }

@@ -4,6 +4,7 @@ import { syncStandby, type ClusterManager, type Located, type Topology } from '.
 import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
+import type { Mandate } from '../domain/mandate.js';
 import type { NodeHealth, NodeService, PartHealth, PauseOrder, Probe } from '../domain/node-api.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { RouteReading, RouteStore } from '../domain/stores.js';
@@ -67,7 +68,7 @@ export class SuperviseNode implements NodeService {
     }
   }
 
-  async pause(order: PauseOrder, signal: AbortSignal): Promise<void> {
+  async pause(order: PauseOrder, _mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
     const reading = this.#parts.published();
     await this.#parts.keeper.pause(
       order,
@@ -76,11 +77,20 @@ export class SuperviseNode implements NodeService {
     );
   }
 
-  async resume(target: Address | undefined, timeout: Milliseconds, signal: AbortSignal): Promise<void> {
+  async resume(
+    target: Address | undefined,
+    timeout: Milliseconds,
+    _mandate: Mandate | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#parts.keeper.resume(target, timeout, signal);
   }
 
-  async migrate(signal: AbortSignal): Promise<Located> {
+  async migrate(
+    _member: string | undefined,
+    mandate: Mandate | undefined,
+    signal: AbortSignal,
+  ): Promise<Located> {
     const { manager, log } = this.#parts;
     const topology = await manager.look(signal);
     requireOperable(topology);
@@ -100,20 +110,29 @@ export class SuperviseNode implements NodeService {
       { target: standby.name, address },
       'asking the cluster manager to move the primary',
     );
-    await manager.move(standby.name, signal);
+    await manager.move(standby.name, mandate?.switchover ?? 'unnamed', signal);
     return { name: standby.name, address };
   }
 
-  async unmigrate(signal: AbortSignal): Promise<void> {
-    const removed = await this.#parts.manager.cancelMove(signal);
+  async unmigrate(mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
+    const removed = await this.#parts.manager.cancelMove(mandate?.switchover, signal);
     this.#parts.log.info(events.clientsUnmigrate, { removed });
   }
+
+  inspect = (): Promise<never> => notYet('inspect');
+  checkpoint = (): Promise<never> => notYet('checkpoint');
+  terminate = (): Promise<never> => notYet('terminate');
+  rejoin = (): Promise<never> => notYet('rejoin');
 
   async probe(signal: AbortSignal): Promise<Probe> {
     const probe = await this.#parts.postgres.probe(signal);
     if (probe.inRecovery) this.#parts.expectPromotion();
     return probe;
   }
+}
+
+function notYet(rpc: string): Promise<never> {
+  return Promise.reject(new PgcmError('unsupported', `${rpc} is not there yet`));
 }
 
 /** @throws PgcmError when the cluster manager cannot move anything now */

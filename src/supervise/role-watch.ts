@@ -7,7 +7,7 @@ import { sleep } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service-group.js';
 
 export interface RoleWatchOptions {
-  readonly postgres: Postgres;
+  readonly postgres: Pick<Postgres, 'state' | 'probe'>;
   readonly log: Log;
   readonly onChange: () => void;
 }

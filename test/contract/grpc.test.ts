@@ -37,6 +37,10 @@ class FakeNode implements NodeService {
     return { name: 'pg02', address: parseAddress('10.77.0.12') };
   };
   unmigrate = () => this.#answer(() => undefined);
+  inspect = () => Promise.reject(new PgcmError('unsupported', 'inspect'));
+  checkpoint = () => Promise.reject(new PgcmError('unsupported', 'checkpoint'));
+  terminate = () => Promise.reject(new PgcmError('unsupported', 'terminate'));
+  rejoin = () => Promise.reject(new PgcmError('unsupported', 'rejoin'));
   probe = () => Promise.resolve({ inRecovery: false, timeline: 3, takesWrites: true });
 
   #answer(act: () => unknown): Promise<void> {
@@ -84,14 +88,17 @@ describe('the failover API', () => {
     const api = nodeApi(`127.0.0.1:${served.port}`, undefined);
     try {
       assert.deepEqual(await api.healthCheck(2_000, never), await node.healthCheck());
-      await api.pause({ timeout: 250, expiry: 1_500 }, never);
+      await api.pause({ timeout: 250, expiry: 1_500 }, undefined, never);
       assert.deepEqual(node.pauses.at(-1), { timeout: 250, expiry: 1_500 });
-      await api.pause({ timeout: 1_000, expiry: 'never' }, never);
+      await api.pause({ timeout: 1_000, expiry: 'never' }, undefined, never);
       assert.deepEqual(node.pauses.at(-1), { timeout: 1_000, expiry: 'never' });
-      await api.resume(parseAddress('10.77.0.12'), 700, never);
+      await api.resume(parseAddress('10.77.0.12'), 700, undefined, never);
       assert.deepEqual(node.resumes.at(-1), ['10.77.0.12', 700]);
-      assert.deepEqual(await api.migrate(2_000, never), { name: 'pg02', address: '10.77.0.12' });
-      await api.unmigrate(2_000, never);
+      assert.deepEqual(await api.migrate(undefined, undefined, 2_000, never), {
+        name: 'pg02',
+        address: '10.77.0.12',
+      });
+      await api.unmigrate(undefined, 2_000, never);
       assert.deepEqual(await api.probe(2_000, never), await node.probe());
     } finally {
       api.close();
@@ -109,7 +116,7 @@ describe('the failover API', () => {
       ] as const) {
         node.failure = new PgcmError(code, `${code}: ünïcode and "quotes"`);
         await assert.rejects(
-          api.unmigrate(2_000, never),
+          api.unmigrate(undefined, 2_000, never),
           (error) => hasCode(error, code) && /ünïcode/.test(error.message),
         );
         assert.equal((await raw('unmigrate', {})).error?.code, status);
@@ -126,10 +133,10 @@ describe('the failover API', () => {
       // Cut in the middle of a character, and longer on the wire than it looks.
       for (const text of ['\ud83d', '€'.repeat(1_999) + '😀']) {
         node.failure = new PgcmError('refused', text);
-        await assert.rejects(api.unmigrate(2_000, never), (error) => hasCode(error, 'refused'));
+        await assert.rejects(api.unmigrate(undefined, 2_000, never), (error) => hasCode(error, 'refused'));
       }
       node.failure = undefined;
-      await api.unmigrate(2_000, never);
+      await api.unmigrate(undefined, 2_000, never);
     } finally {
       node.failure = undefined;
       api.close();
@@ -170,7 +177,7 @@ describe('the failover API', () => {
   it('says who cannot be reached', async () => {
     const api = nodeApi('127.0.0.1:1', undefined);
     await assert.rejects(
-      api.unmigrate(2_000, never),
+      api.unmigrate(undefined, 2_000, never),
       (error) => hasCode(error, 'unavailable') && /unmigrate on 127\.0\.0\.1:1/.test(error.message),
     );
     api.close();
@@ -204,9 +211,9 @@ describe('the failover API with TLS', () => {
     const [good, stranger, plain] = [ours, { ...strangers, ca: ours.ca }, undefined].map((tls) =>
       nodeApi(endpoint, tls),
     );
-    await good?.unmigrate(5_000, never);
-    await assert.rejects(stranger?.unmigrate(5_000, never) ?? Promise.resolve());
-    await assert.rejects(plain?.unmigrate(5_000, never) ?? Promise.resolve());
+    await good?.unmigrate(undefined, 5_000, never);
+    await assert.rejects(stranger?.unmigrate(undefined, 5_000, never) ?? Promise.resolve());
+    await assert.rejects(plain?.unmigrate(undefined, 5_000, never) ?? Promise.resolve());
     for (const api of [good, stranger, plain]) api?.close();
     await served.stop();
   });

@@ -85,21 +85,21 @@ export class FakeCluster {
         const ill = this.illness.get(name);
         return { healthy: ill === undefined, node: name, parts: ill === undefined ? [] : [ill] };
       },
-      pause: async (_order: PauseOrder, signal) => {
+      pause: async (_order: PauseOrder, _mandate, signal) => {
         await act(`pause ${name}`, signal);
         this.paused.add(name);
       },
-      resume: async (target, _timeout, signal) => {
+      resume: async (target, _timeout, _mandate, signal) => {
         await act(`resume ${name} ${target ?? 'anywhere'}`, signal);
         this.paused.delete(name);
       },
-      migrate: async (timeout, signal): Promise<Located> => {
+      migrate: async (_member, _mandate, timeout, signal): Promise<Located> => {
         await within(`migrate via ${name}`, timeout, signal);
         this.constraint = true;
         setImmediate(this.onMove);
         return { name: 'pg02', address: this.addressOf('pg02') };
       },
-      unmigrate: async (timeout, signal) => {
+      unmigrate: async (_mandate, timeout, signal) => {
         await within(`unmigrate via ${name}`, timeout, signal);
         this.constraint = false;
       },
@@ -107,6 +107,10 @@ export class FakeCluster {
         await act(`probe ${name}`, signal);
         return { inRecovery: this.primary !== name, timeline: 2, takesWrites: this.primary === name };
       },
+      inspect: () => Promise.reject(new PgcmError('unsupported', 'inspect')),
+      checkpoint: () => Promise.reject(new PgcmError('unsupported', 'checkpoint')),
+      terminate: () => Promise.reject(new PgcmError('unsupported', 'terminate')),
+      rejoin: () => Promise.reject(new PgcmError('unsupported', 'rejoin')),
       close: () => undefined,
     };
   }

@@ -8,7 +8,7 @@ import { RoleWatch } from '../../src/supervise/role-watch.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually } from '../support/eventually.js';
 
-class FakePostgres implements Postgres {
+class FakePostgres implements Pick<Postgres, 'state' | 'probe'> {
   now: Probe | 'down' = 'down';
   asked = 0;
   probed = 0;

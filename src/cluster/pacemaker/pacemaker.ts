@@ -95,7 +95,7 @@ export class Pacemaker implements ClusterManager {
     }
   }
 
-  async move(member: string, signal: AbortSignal): Promise<void> {
+  async move(member: string, _switchover: string, signal: AbortSignal): Promise<void> {
     const { resource } = this.#options;
     const args = [
       '--resource',
@@ -114,8 +114,14 @@ export class Pacemaker implements ClusterManager {
    * crm_resource --clear would take an operator's own bans as well, so exactly the one constraint is
    * deleted that --move writes (its id: cli_resource_prefer in Pacemaker's tools/crm_resource_ban.c).
    */
-  async cancelMove(signal: AbortSignal): Promise<boolean> {
-    if (!(await this.#hasMove(signal))) return false;
+  inspect = (): Promise<never> => notYet();
+  moves = (): Promise<never> => notYet();
+  readmit = (): Promise<never> => notYet();
+  readmitCommands = (): Promise<never> => notYet();
+  dataDirectory = (): Promise<never> => notYet();
+
+  async cancelMove(_switchover: string | undefined, signal: AbortSignal): Promise<readonly string[]> {
+    if (!(await this.#hasMove(signal))) return [];
     await this.#change(
       'cibadmin',
       ['--delete', '--xml-text', `<rsc_location id="${this.#constraintId}"/>`],
@@ -127,7 +133,7 @@ export class Pacemaker implements ClusterManager {
         `cibadmin deleted ${this.#constraintId}, yet it is there: somebody moved again`,
       );
     }
-    return true;
+    return ['unnamed'];
   }
 
   get #constraintId(): string {
@@ -149,4 +155,8 @@ export class Pacemaker implements ClusterManager {
   #change(file: string, args: readonly string[], signal: AbortSignal): ReturnType<typeof execOk> {
     return execOk(file, args, { signal, timeout: this.#options.changeTimeout });
   }
+}
+
+function notYet(): Promise<never> {
+  return Promise.reject(new PgcmError('unsupported', 'not there yet'));
 }

@@ -65,7 +65,7 @@ export const migrate: Step<SwitchoverContext> = {
       const target = 'target' in move ? apiOf(context, move.target) : undefined;
       const others = context.apis.filter((api) => api !== target);
       await onAny(target === undefined ? others : [target, ...others], (api) =>
-        api.unmigrate(options.pacemakerTimeout, signal),
+        api.unmigrate(undefined, options.pacemakerTimeout, signal),
       );
     },
   },
@@ -90,7 +90,7 @@ async function requestMove(context: SwitchoverContext): Promise<Located> {
       apis,
       (api) => {
         asked += 1;
-        return api.migrate(deadline - monotonic(), signal);
+        return api.migrate(undefined, undefined, deadline - monotonic(), signal);
       },
       deadline,
     );

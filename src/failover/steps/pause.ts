@@ -18,7 +18,9 @@ export const pause: Step<SwitchoverContext> = {
     context.pauseRequested = true;
     const order = { timeout: options.pauseTimeout, expiry: options.pauseExpiry };
     // All of them are waited for, also when one fails: the release must not overtake a PAUSE under way.
-    await onAll(context, (api) => told(context, api, events.clientsPause, () => api.pause(order, signal)));
+    await onAll(context, (api) =>
+      told(context, api, events.clientsPause, () => api.pause(order, undefined, signal)),
+    );
   },
   undo: {
     name: 'release',
@@ -31,7 +33,9 @@ export const pause: Step<SwitchoverContext> = {
       const target = await resumeTowards(context, signal);
       log.info(events.clientsResume, { target }, 'requesting all pgbouncers resume');
       await onAll(context, (api) =>
-        told(context, api, events.clientsResume, () => api.resume(target, options.resumeTimeout, signal)),
+        told(context, api, events.clientsResume, () =>
+          api.resume(target, options.resumeTimeout, undefined, signal),
+        ),
       );
     },
   },

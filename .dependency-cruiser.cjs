@@ -5,15 +5,22 @@
 const adapters = ['cluster', 'etcd', 'pgbouncer', 'postgres', 'grpc'];
 const useCases = ['failover', 'supervise', 'proxy'];
 const shared = ['domain', 'runtime', 'telemetry'];
+/** These write or show the JSON records that src/records/ declares. */
+const withRecords = ['etcd', 'grpc', 'failover', 'status'];
 const layers = {
   domain: [],
+  records: ['domain'],
   runtime: ['domain'],
   telemetry: ['domain', 'runtime'],
   config: ['domain', 'runtime'],
-  ...Object.fromEntries(adapters.map((adapter) => [adapter, shared])),
-  ...Object.fromEntries(useCases.map((useCase) => [useCase, shared])),
-  cli: [...adapters, ...useCases, ...shared, 'config'],
+  ...Object.fromEntries(adapters.map((adapter) => [adapter, [...shared, ...records(adapter)]])),
+  ...Object.fromEntries(useCases.map((useCase) => [useCase, [...shared, ...records(useCase)]])),
+  cli: [...adapters, ...useCases, ...shared, 'config', 'records'],
 };
+
+function records(folder) {
+  return withRecords.includes(folder) ? ['records'] : [];
+}
 
 module.exports = {
   forbidden: [

@@ -1,5 +1,5 @@
 import { quote } from '../domain/address.js';
-import type { LockHolder } from '../domain/stores.js';
+import { parseHolder } from '../records/lock-holder.js';
 import type { LeaseId } from './client.js';
 import type { KeyValue } from './kv.js';
 
@@ -31,21 +31,4 @@ export function describeOwner(owner: KeyValue): string {
       ? 'somebody who left no name (as pgsql-cluster-manager does not)'
       : `switchover ${quote(holder.id)} on host ${quote(holder.host)}, pid ${holder.pid}, since ${quote(holder.since)}`;
   return `${who} (key ${quote(owner.key)}, since revision ${owner.createRevision}, lease ${owner.lease.toString(16)})`;
-}
-
-export function parseHolder(value: Buffer): LockHolder | undefined {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value.toString('utf8'));
-  } catch {
-    return undefined; // Empty, or not written by pgcm: the lock is as good, only the holder is unknown.
-  }
-  if (typeof parsed !== 'object' || parsed === null) return undefined;
-  const { id, host, pid, since } = parsed as Record<string, unknown>;
-  return typeof id === 'string' &&
-    typeof host === 'string' &&
-    typeof pid === 'number' &&
-    typeof since === 'string'
-    ? { id, host, pid, since }
-    : undefined;
 }

@@ -3,6 +3,7 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { FailoverLock, HeldLock, LockHolder } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
+import { lockHolder } from '../records/lock-holder.js';
 import { abortError } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import type { Etcd } from './client.js';
@@ -56,7 +57,7 @@ export class EtcdFailoverLock implements FailoverLock {
     await this.#etcd.repeatableTxn(
       {
         compare: [{ key, createRevision: 0n }],
-        then: [{ put: key, value: JSON.stringify(holder), lease: lease.id }],
+        then: [{ put: key, value: lockHolder.serialise(holder), lease: lease.id }],
       },
       signal,
     );

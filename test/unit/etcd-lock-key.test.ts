@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KeyValue } from '../../src/etcd/kv.js';
-import { describeOwner, lockKey, ownerOf, parseHolder } from '../../src/etcd/lock-key.js';
+import { describeOwner, lockKey, ownerOf } from '../../src/etcd/lock-key.js';
+import { parseHolder } from '../../src/records/lock-holder.js';
 
 const kv = (key: string, createRevision: bigint, value = ''): KeyValue => ({
   key,

@@ -3,7 +3,7 @@
  * runtime helpers; the use cases (failover, supervise, proxy) see ports only, and cli/ wires.
  */
 const adapters = ['cluster', 'etcd', 'pgbouncer', 'postgres', 'grpc'];
-const useCases = ['failover', 'supervise', 'proxy'];
+const useCases = ['failover', 'supervise', 'proxy', 'cleanup', 'status'];
 const shared = ['domain', 'runtime', 'telemetry'];
 /** These write or show the JSON records that src/records/ declares. */
 const withRecords = ['etcd', 'grpc', 'failover', 'status'];

@@ -3,7 +3,7 @@ import type { Log } from '../domain/log.js';
 import type { Revision } from '../domain/route.js';
 import type { HeldLock } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
-import type { Etcd } from './client.js';
+import type { Etcd, LeaseId } from './client.js';
 import type { KeyValue } from './kv.js';
 import type { Lease } from './lease.js';
 import { follow } from './watch.js';
@@ -39,6 +39,16 @@ export class EtcdHeldLock implements HeldLock {
       },
       this.#stop.signal,
     ).catch((error: unknown) => this.#lose(error));
+  }
+
+  /** Under which the lock's key is, and whatever is to end with it. */
+  get lease(): LeaseId {
+    return this.#lease.id;
+  }
+
+  /** Of the keys of all contenders. */
+  get prefix(): string {
+    return this.key.slice(0, this.key.lastIndexOf('/') + 1);
   }
 
   /** See Lease.lost: get it anew before each act that needs the lock. */

@@ -1,4 +1,5 @@
 import { quote } from '../domain/address.js';
+import { PgcmError } from '../domain/errors.js';
 import { parseHolder } from '../records/lock-holder.js';
 import type { LeaseId } from './client.js';
 import type { KeyValue } from './kv.js';
@@ -31,4 +32,14 @@ export function describeOwner(owner: KeyValue): string {
       ? 'somebody who left no name (as pgsql-cluster-manager does not)'
       : `switchover ${quote(holder.id)} on host ${quote(holder.host)}, pid ${holder.pid}, since ${quote(holder.since)}`;
   return `${who} (key ${quote(owner.key)}, since revision ${owner.createRevision}, lease ${owner.lease.toString(16)})`;
+}
+
+/** For a run whose key is not among the contenders' any more (or never was the one that it says). */
+export function lockLostError(etcd: string, key: string, contenders: readonly KeyValue[]): PgcmError {
+  const owner = ownerOf(contenders);
+  const now = owner === undefined ? 'nobody holds it' : `it is held by ${describeOwner(owner)}`;
+  return new PgcmError(
+    'lock-lost',
+    `${etcd}: the failover lock ${quote(key)} is not held any more; now ${now}`,
+  );
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PgcmError } from '../domain/errors.js';
+import type { Mandate } from '../domain/mandate.js';
 
 /**
  * The messages as proto-loader gives them. It converts silently (an overflowing number, an unknown
@@ -7,13 +8,39 @@ import { PgcmError } from '../domain/errors.js';
  */
 const status = z.enum(['UNKNOWN', 'HEALTHY', 'UNHEALTHY']);
 
-/** int64 as decimal text. A span of more than a day is a mistake of units. */
-const spanMs = z
+/** int64 comes as decimal text. */
+export const int64 = z
   .string()
-  .regex(/^-?\d+$/)
+  .regex(/^-?\d{1,19}$/)
   .transform(Number)
-  .pipe(z.number().int().min(0).max(86_400_000));
+  .pipe(z.number().int());
+
+/** A span of more than a day is a mistake of units. */
+const spanMs = int64.pipe(z.number().min(0).max(86_400_000));
 const spanS = z.number().int().min(0).max(86_400);
+
+/** A name of a member, a database, a user. */
+export const name = z.string().max(256);
+
+/** The switchover's id becomes part of names in other programs, so it is held to what each of them takes. */
+const switchover = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/);
+
+/** An absent message is null. */
+const mandate = z
+  .object({
+    switchover,
+    lock_revision: z.string().regex(/^[1-9]\d{0,18}$/),
+  })
+  .nullable()
+  .transform((sent): Mandate | undefined =>
+    sent === null ? undefined : { switchover: sent.switchover, lockRevision: BigInt(sent.lock_revision) },
+  );
+
+const neededMandate = mandate.transform((sent, context): Mandate => {
+  if (sent !== undefined) return sent;
+  context.addIssue({ code: 'custom', message: 'is missing' });
+  return z.NEVER;
+});
 
 export const pauseRequest = z.object({
   timeout: spanS,
@@ -21,17 +48,27 @@ export const pauseRequest = z.object({
   timeout_ms: spanMs,
   expiry_ms: spanMs,
   endless: z.boolean(),
+  mandate,
 });
-
-export const resumeRequest = z.object({ address: z.string().max(64), timeout_ms: spanMs });
+export const resumeRequest = z.object({ address: z.string().max(64), timeout_ms: spanMs, mandate });
+export const migrateRequest = z.object({ member: name, mandate });
+export const unmigrateRequest = z.object({ mandate });
+export const checkpointRequest = z.object({ mandate: neededMandate });
+export const terminateRequest = z.object({ older_than_ms: spanMs, mandate: neededMandate });
+export const rejoinRequest = z.object({
+  primary: name.min(1),
+  address: z.string().max(64),
+  timeout_ms: spanMs,
+  mandate: neededMandate,
+});
 
 export const healthCheckResponse = z.object({
   status,
-  node: z.string().max(256),
+  node: name,
   parts: z.array(z.object({ name: z.string().max(64), status, message: z.string() })).max(64),
 });
 
-export const migrateResponse = z.object({ migrating_to: z.string().min(1).max(256), address: z.string() });
+export const migrateResponse = z.object({ migrating_to: name.min(1), address: z.string() });
 
 export const probeResponse = z.object({
   in_recovery: z.boolean(),
@@ -39,7 +76,24 @@ export const probeResponse = z.object({
   takes_writes: z.boolean(),
 });
 
+export const terminateResponse = z.object({
+  backends: z.array(z.object({ pid: z.number().int(), user: name, age_ms: int64 })).max(10_000),
+});
+
+export const rejoinResponse = z.object({
+  streaming: z.boolean(),
+  already: z.boolean(),
+  why: z.string(),
+  commands: z.array(z.string()).max(64),
+});
+
 export const anything = z.object({});
+
+/** How a mandate is sent; an absent one leaves the field out. */
+export function mandateMessage(sent: Mandate | undefined): { mandate?: object } {
+  if (sent === undefined) return {};
+  return { mandate: { switchover: sent.switchover, lock_revision: String(sent.lockRevision) } };
+}
 
 /** Checks a message. @throws PgcmError `invalid-answer` that names the field */
 export function parseMessage<T extends z.ZodType>(schema: T, message: unknown, what: string): z.output<T> {

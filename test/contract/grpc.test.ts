@@ -10,71 +10,14 @@ import { loadSync } from '@grpc/proto-loader';
 import { parseAddress } from '../../src/domain/address.js';
 import { hasCode, PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
-import type { NodeService, PauseOrder } from '../../src/domain/node-api.js';
 import { nodeApi } from '../../src/grpc/client.js';
-import { apiServer } from '../../src/grpc/server.js';
 import type { ApiTls } from '../../src/grpc/tls.js';
 import { packageFile } from '../../src/runtime/package-root.js';
-import { FakeLog } from '../fakes/log.js';
+import { FakeNode, inspection, mandate } from '../fakes/node.js';
 import { eventually } from '../support/eventually.js';
-
-class FakeNode implements NodeService {
-  readonly pauses: PauseOrder[] = [];
-  readonly resumes: [string | undefined, number][] = [];
-  failure: PgcmError | undefined;
-
-  healthCheck = () =>
-    Promise.resolve({
-      healthy: false,
-      node: 'pg01',
-      parts: [{ part: 'etcd', healthy: false, message: 'etcd: no answer' }],
-    });
-  pause = (order: PauseOrder) => this.#answer(() => this.pauses.push(order));
-  resume = (target: string | undefined, timeout: number) =>
-    this.#answer(() => this.resumes.push([target, timeout]));
-  migrate = async () => {
-    await this.#answer(() => undefined);
-    return { name: 'pg02', address: parseAddress('10.77.0.12') };
-  };
-  unmigrate = () => this.#answer(() => undefined);
-  inspect = () => Promise.reject(new PgcmError('unsupported', 'inspect'));
-  checkpoint = () => Promise.reject(new PgcmError('unsupported', 'checkpoint'));
-  terminate = () => Promise.reject(new PgcmError('unsupported', 'terminate'));
-  rejoin = () => Promise.reject(new PgcmError('unsupported', 'rejoin'));
-  probe = () => Promise.resolve({ inRecovery: false, timeline: 3, takesWrites: true });
-
-  #answer(act: () => unknown): Promise<void> {
-    if (this.failure) return Promise.reject(this.failure);
-    act();
-    return Promise.resolve();
-  }
-}
+import { serve, type Served } from './api-server.js';
 
 const never = new AbortController().signal;
-
-async function serve(node: NodeService, bindAddress: string, tls?: ApiTls): Promise<Served> {
-  const log = new FakeLog();
-  const stop = new AbortController();
-  const running = apiServer(node, { bindAddress, tls, log }).run(stop.signal);
-  let failure: unknown;
-  running.catch((error: unknown) => (failure = error));
-  await eventually(() => log.of(events.serverListen).length === 1 || failure !== undefined);
-  if (failure instanceof Error) throw failure;
-  return {
-    log,
-    port: Number(log.of(events.serverListen)[0]?.['port']),
-    stop: async () => {
-      stop.abort();
-      await running;
-    },
-  };
-}
-
-interface Served {
-  readonly log: FakeLog;
-  readonly port: number;
-  stop(): Promise<void>;
-}
 
 describe('the failover API', () => {
   const node = new FakeNode();
@@ -84,29 +27,74 @@ describe('the failover API', () => {
   });
   after(() => served.stop());
 
-  it('carries every rpc of ours, milliseconds included', async () => {
-    const api = nodeApi(`127.0.0.1:${served.port}`, undefined);
+  it('carries every rpc of ours, milliseconds and mandates included', async () => {
+    const api = nodeApi(served.endpoint, undefined);
     try {
       assert.deepEqual(await api.healthCheck(2_000, never), await node.healthCheck());
-      await api.pause({ timeout: 250, expiry: 1_500 }, undefined, never);
-      assert.deepEqual(node.pauses.at(-1), { timeout: 250, expiry: 1_500 });
+      await api.pause({ timeout: 250, expiry: 1_500 }, mandate, never);
+      assert.deepEqual(node.calls.at(-1), ['pause', { timeout: 250, expiry: 1_500 }, mandate]);
       await api.pause({ timeout: 1_000, expiry: 'never' }, undefined, never);
-      assert.deepEqual(node.pauses.at(-1), { timeout: 1_000, expiry: 'never' });
-      await api.resume(parseAddress('10.77.0.12'), 700, undefined, never);
-      assert.deepEqual(node.resumes.at(-1), ['10.77.0.12', 700]);
-      assert.deepEqual(await api.migrate(undefined, undefined, 2_000, never), {
-        name: 'pg02',
-        address: '10.77.0.12',
-      });
-      await api.unmigrate(undefined, 2_000, never);
+      assert.deepEqual(node.calls.at(-1), ['pause', { timeout: 1_000, expiry: 'never' }, undefined]);
+      await api.resume(parseAddress('10.77.0.12'), 700, mandate, never);
+      assert.deepEqual(node.calls.at(-1), ['resume', '10.77.0.12', 700, mandate]);
+      const target = { name: 'pg02', address: '10.77.0.12' };
+      assert.deepEqual(await api.migrate('pg02', mandate, 2_000, never), target);
+      assert.deepEqual(node.calls.at(-1), ['migrate', 'pg02', mandate]);
+      assert.deepEqual(await api.migrate(undefined, undefined, 2_000, never), target);
+      assert.deepEqual(node.calls.at(-1), ['migrate', undefined, undefined]);
+      await api.unmigrate(mandate, 2_000, never);
+      assert.deepEqual(node.calls.at(-1), ['unmigrate', mandate]);
       assert.deepEqual(await api.probe(2_000, never), await node.probe());
+      await api.checkpoint(mandate, 2_000, never);
+      assert.deepEqual(node.calls.at(-1), ['checkpoint', mandate]);
+      assert.deepEqual(await api.terminate({ olderThan: 30_000 }, mandate, 2_000, never), node.ended);
+      assert.deepEqual(node.calls.at(-1), ['terminate', { olderThan: 30_000 }, mandate]);
+    } finally {
+      api.close();
+    }
+  });
+
+  it('carries an inspection as it is, and one of which hardly anything could be found out', async () => {
+    const api = nodeApi(served.endpoint, undefined);
+    try {
+      assert.deepEqual(await api.inspect(2_000, never), inspection());
+      for (const primary of [
+        { kind: 'none', why: 'pg01 is being demoted' },
+        { kind: 'several', names: ['pg01', 'pg02'] },
+      ] as const) {
+        const { manager } = inspection();
+        assert.ok(manager);
+        node.found = { ...inspection(), manager: { ...manager, topology: { ...manager.topology, primary } } };
+        assert.deepEqual((await api.inspect(2_000, never)).manager?.topology.primary, primary);
+      }
+      node.found = { ...inspection(), manager: undefined, postgres: undefined, bouncers: [], proxy: '' };
+      assert.deepEqual(await api.inspect(2_000, never), node.found);
+    } finally {
+      node.found = inspection();
+      api.close();
+    }
+  });
+
+  it('carries every outcome of a rejoin', async () => {
+    const api = nodeApi(served.endpoint, undefined);
+    const order = { primary: { name: 'pg02', address: parseAddress('10.77.0.12') }, timeout: 30_000 };
+    try {
+      for (const outcome of [
+        { kind: 'streaming', already: true },
+        { kind: 'streaming', already: false },
+        { kind: 'refused', why: 'it has WAL of its own', commands: ['pg_rewind', 'crm_resource'] },
+      ] as const) {
+        node.rejoined = outcome;
+        assert.deepEqual(await api.rejoin(order, mandate, never), outcome);
+        assert.deepEqual(node.calls.at(-1), ['rejoin', order, mandate]);
+      }
     } finally {
       api.close();
     }
   });
 
   it('carries the exact code of an error, and the statuses that the original had', async () => {
-    const api = nodeApi(`127.0.0.1:${served.port}`, undefined);
+    const api = nodeApi(served.endpoint, undefined);
     const raw = rawClient(served.port);
     try {
       for (const [code, status] of [
@@ -128,7 +116,7 @@ describe('the failover API', () => {
   });
 
   it('answers and stays up whatever an error says', async () => {
-    const api = nodeApi(`127.0.0.1:${served.port}`, undefined);
+    const api = nodeApi(served.endpoint, undefined);
     try {
       // Cut in the middle of a character, and longer on the wire than it looks.
       for (const text of ['\ud83d', '€'.repeat(1_999) + '😀']) {
@@ -146,16 +134,16 @@ describe('the failover API', () => {
   it('defect 5: a client that speaks whole seconds is understood, and a sub-second span never becomes 0', async () => {
     const raw = rawClient(served.port);
     const { response } = await raw('pause', { timeout: 1, expiry: 25 });
-    assert.deepEqual(node.pauses.at(-1), { timeout: 1_000, expiry: 25_000 });
+    assert.deepEqual(node.calls.at(-1), ['pause', { timeout: 1_000, expiry: 25_000 }, undefined]);
     const created = Number((response as Stamped).created_at.seconds);
     const expires = Number((response as Stamped).expires_at.seconds);
     assert.ok(Math.abs(created - Date.now() / 1_000) < 60, `created_at is ${created}`);
     assert.ok(expires - created >= 25 && expires - created <= 26);
-    const before = node.pauses.length;
+    const before = node.calls.length;
     const refused = await raw('pause', { timeout: 1 });
     assert.equal(refused.error?.code, grpc.status.INVALID_ARGUMENT);
     assert.match(refused.error.details, /nothing lifts/);
-    assert.equal(node.pauses.length, before, 'a pause without an end was not asked for');
+    assert.equal(node.calls.length, before, 'a pause without an end was not asked for');
   });
 
   it('refuses values that mean nothing', async () => {
@@ -165,6 +153,12 @@ describe('the failover API', () => {
       ['pause', { timeout: 1, expiry: 2_000_000_000 }],
       ['resume', { address: 'x; rm -rf /' }],
       ['resume', { address: '0.0.0.0' }],
+      ['unmigrate', { mandate: {} }],
+      ['unmigrate', { mandate: { switchover: "1'/><x", lock_revision: '7' } }],
+      ['unmigrate', { mandate: { switchover: 'abc', lock_revision: '-7' } }],
+      ['checkpoint', {}],
+      ['terminate', { older_than_ms: '1000' }],
+      ['rejoin', { primary: 'pg02', address: '10.77.0.12' }],
     ] as const) {
       assert.equal(
         (await raw(rpc, request)).error?.code,
@@ -183,11 +177,50 @@ describe('the failover API', () => {
     api.close();
   });
 
-  it('a port in use is one clear line', async () => {
+  it('tells what was found out before the caller stops waiting, whoever the caller is', async () => {
+    const api = nodeApi(served.endpoint, undefined);
+    node.hangs = true;
+    try {
+      const health = await api.healthCheck(400, never);
+      assert.match(health.parts[0]?.message ?? '', /no answer within 360ms/);
+      const raw = rawClient(served.port);
+      const { response } = await raw('health_check', {}, { deadline: Date.now() + 500 });
+      assert.match(JSON.stringify(response), /no answer within 4\d\dms/);
+    } finally {
+      node.hangs = false;
+      api.close();
+    }
+  });
+
+  it('finds a server that is back again after a moment', async () => {
+    const stopped = await serve(node, '127.0.0.1:0');
+    const api = nodeApi(stopped.endpoint, undefined);
+    await api.probe(2_000, never);
+    await stopped.stop();
+    for (let refused = 0; refused < 5; refused += 1) await assert.rejects(api.probe(2_000, never));
+    const again = await serve(node, stopped.endpoint);
+    try {
+      await eventually(
+        () =>
+          api.probe(500, never).then(
+            () => true,
+            () => false,
+          ),
+        { limit: 3_000 },
+      );
+    } finally {
+      api.close();
+      await again.stop();
+    }
+  });
+
+  it('a port in use is one clear line, and nothing else is printed', async (t) => {
+    const printed = t.mock.method(console, 'error', () => undefined);
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
     await assert.rejects(serve(node, `127.0.0.1:${port}`), (error) => hasCode(error, 'port-in-use'));
+    assert.equal(printed.mock.callCount(), 0);
     other.close();
   });
 
@@ -227,19 +260,24 @@ interface Stamped {
 /** A client made from the .proto alone, as somebody else would write it. */
 function rawClient(
   port: number,
-): (rpc: string, request: object) => Promise<{ error: grpc.ServiceError | undefined; response: unknown }> {
+): (
+  rpc: string,
+  request: object,
+  options?: grpc.CallOptions,
+) => Promise<{ error: grpc.ServiceError | undefined; response: unknown }> {
   const loaded = grpc.loadPackageDefinition(
     loadSync(packageFile('proto', 'failover.proto'), { keepCase: true, longs: String, defaults: true }),
   );
   const { Failover } = loaded['failover'] as { Failover: grpc.ServiceClientConstructor };
-  return (rpc, request) =>
+  return (rpc, request, options = {}) =>
     new Promise((resolve) => {
       const client = new Failover(`127.0.0.1:${port}`, grpc.credentials.createInsecure());
       const method = client[rpc] as (
         r: object,
+        o: grpc.CallOptions,
         done: (e: grpc.ServiceError | null, r: unknown) => void,
       ) => void;
-      method.call(client, request, (error, response) => {
+      method.call(client, request, options, (error, response) => {
         client.close();
         resolve({ error: error ?? undefined, response });
       });

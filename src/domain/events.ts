@@ -22,6 +22,8 @@ export const events = {
   etcdLockAcquired: 'etcd.lock.acquired',
   etcdLockRelease: 'etcd.lock.release',
   etcdLockLost: 'etcd.lock.lost',
+  etcdRegistered: 'etcd.registered',
+  etcdRegistrationError: 'etcd.registration.error',
 
   watchStart: 'watch.start',
   watchEnd: 'watch.end',

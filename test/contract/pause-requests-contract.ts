@@ -18,9 +18,9 @@ const release: PauseRequest = { ...pause, phase: 'release', release: 42n };
 
 export interface PauseRequestsSetup {
   readonly requests: PauseRequests;
-  acquire(): Promise<HeldLock>;
+  readonly acquire: () => Promise<HeldLock>;
   /** The lock ends without its holder's doing. */
-  loseLock(held: HeldLock): Promise<void>;
+  readonly loseLock: (held: HeldLock) => Promise<void>;
 }
 
 /** What every PauseRequests does. Call it in a `describe`; `make` starts without a request or a lock. */

@@ -88,8 +88,11 @@ export interface LockView {
   /** Who holds it now, by a linearizable read. */
   owner(signal: AbortSignal): Promise<FoundLock | undefined>;
   /**
-   * Removes a lock whose holder is dead: it has no lease, or nobody has renewed its lease for as long as the signal allows to look.
+   * Removes a lock whose holder is dead: it has no lease, or nobody renews its lease for half of its time
+   * to live, which is how long the look takes then (5 s for a lock of ours); a holder that lives renews
+   * it each third.
    * @returns `alive` when the lease was renewed meanwhile; nothing is removed then
+   * @throws PgcmError when the signal was aborted before that was known
    */
   removeDead(lock: FoundLock, signal: AbortSignal): Promise<'removed' | 'gone' | 'alive'>;
 }

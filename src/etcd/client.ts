@@ -151,6 +151,25 @@ export class Etcd {
     );
   }
 
+  /** What is left of a lease, and how long it is after each keep-alive; undefined when there is no such lease. */
+  async leaseTimeToLive(
+    id: LeaseId,
+    signal: AbortSignal,
+  ): Promise<{ remaining: Milliseconds; granted: Milliseconds } | undefined> {
+    const what = `look at lease ${id.toString(16)}`;
+    return this.#members.repeatable(what, signal, async (member, limits) => {
+      try {
+        const client = new LeaseClient(member.within(limits));
+        const { TTL, grantedTTL } = await client.leaseTimeToLive({ ID: id.toString() });
+        if (Number(TTL) < 0) return undefined;
+        return { remaining: Number(TTL) * 1_000, granted: Number(grantedTTL) * 1_000 };
+      } catch (error) {
+        if (said(error, 'requested lease not found')) return undefined;
+        throw error;
+      }
+    });
+  }
+
   /** Ends a lease and deletes its keys; done also when it had ended before. */
   async revokeLease(id: LeaseId, signal: AbortSignal): Promise<void> {
     await this.#members.repeatable(`revoke lease ${id.toString(16)}`, signal, async (member, limits) => {

@@ -69,9 +69,14 @@ export async function leadsTo(playground: Playground, { address }: HostStatus): 
   return status === 0 ? stdout.trim() : stderr.trim();
 }
 
-/** Bring the demoted primary back as a standby, and wait until the cluster is as it was at the start. */
+/** Bring an old primary back as a standby that pgcm left down, and wait until the cluster is as at the start. */
 export async function makeWhole(playground: Playground, signal: AbortSignal): Promise<void> {
   await rejoin(playground);
+  await untilWhole(playground, signal);
+}
+
+/** Wait until the cluster is as it was at the start. @throws when it does not get there by itself */
+export async function untilWhole(playground: Playground, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + wholeDeadlineMs;
   for (;;) {
     const missing = await missingInCluster(playground).catch((error: unknown) => String(error));

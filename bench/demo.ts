@@ -3,9 +3,9 @@ import type { Playground } from '../playground/client.js';
 import { chart, type Mark } from './chart.js';
 import { onMachineClock } from './clock.js';
 import { leadsTo, makeWhole, timelineOf } from './cluster.js';
-import type { FailoverRun } from './failover-command.js';
+import { stepOf, type FailoverRun } from './failover-command.js';
+import { complaints, figuresOf, isApp, isNode, type Match } from './figures.js';
 import { longestWait } from './measure.js';
-import { figuresOf, isApp, isNode } from './switchover.js';
 import { clientsOf, switchUnderLoad, type SwitchResult } from './switch.js';
 
 export interface DemoOptions {
@@ -29,7 +29,10 @@ export async function demonstrate(playground: Playground, options: DemoOptions):
       ' each makes 50 or more inserts a second and never retries',
   );
   const result = await switchUnderLoad(playground, {
-    ...options,
+    spread: [
+      { kinds: ['postgres'], clients: options.clients },
+      { kinds: ['app'], clients: options.appClients },
+    ],
     leadMs,
     format: 'logfmt',
     onLog: print,
@@ -47,7 +50,7 @@ function show(result: SwitchResult, print: (line: string) => void): void {
   print('What the clients saw            errors    lost   longest wait   longest time without a write');
   print(row('  through the Postgres nodes', result, isNode));
   print(row('  through the app host', result, isApp));
-  for (const line of complaints(result)) print(line);
+  for (const line of complaints(result)) print(`    ${line}`);
   print('');
   print('Acknowledged writes per 100 ms');
   const series = [
@@ -61,8 +64,6 @@ function show(result: SwitchResult, print: (line: string) => void): void {
   for (const line of chart(series, shown, marksOf(command))) print(line);
   print('');
 }
-
-type Match = (target: { readonly name: string }) => boolean;
 
 function row(title: string, result: SwitchResult, match: Match): string {
   const { errors, lost, stall } = figuresOf(result, match);
@@ -78,23 +79,6 @@ function row(title: string, result: SwitchResult, match: Match): string {
   return `${title.padEnd(30)}${cells.map((cell, index) => cell.padStart([8, 8, 15, 20][index] ?? 0)).join('')}`;
 }
 
-/** The distinct failures, each once. */
-function complaints({ failures, targets }: SwitchResult): string[] {
-  const names = clientsOf(targets, () => true).map((number) => targetOf(targets, number));
-  const counts = new Map<string, number>();
-  for (const { client, during, message } of failures) {
-    const text = `${names[client] ?? ''}: ${during}: ${message}`;
-    counts.set(text, (counts.get(text) ?? 0) + 1);
-  }
-  return [...counts].map(([text, count]) => `    ${count} x ${text}`);
-}
-
-function targetOf(targets: SwitchResult['targets'], number: number): string {
-  return (
-    targets.find((target) => clientsOf(targets, (other) => other === target).includes(number))?.name ?? ''
-  );
-}
-
 function timesOf({ acks, targets }: SwitchResult, match: Match): number[] {
   const clients = new Set(clientsOf(targets, match));
   return acks.filter(({ client }) => clients.has(client)).map(({ done }) => done);
@@ -104,7 +88,7 @@ function timesOf({ acks, targets }: SwitchResult, match: Match): number[] {
 function marksOf({ lines, started, ended }: FailoverRun): Mark[] {
   const steps = lines
     .filter(({ event }) => event === 'step.start' || event === 'undo.start')
-    .map(({ ts, step = '' }) => ({ at: onMachineClock(ts), text: step }));
+    .map((line) => ({ at: onMachineClock(line.ts), text: stepOf(line) ?? '' }));
   return [{ at: started, text: 'pgcm failover starts' }, ...steps, { at: ended, text: 'it has ended' }];
 }
 

@@ -1,6 +1,6 @@
 import type { Playground } from '../playground/client.js';
 import { onLine } from '../playground/lines.js';
-import { machineClock, onMachineClock } from './clock.js';
+import { machineClock } from './clock.js';
 
 /** A `pgcm failover` that has ended. Times are on the machine's clock. */
 export interface FailoverRun {
@@ -17,11 +17,17 @@ export interface LogLine {
   /** Milliseconds since 1970. */
   readonly ts: number;
   readonly event: string;
-  readonly step?: string;
-  readonly target?: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
-const move = 'clients.pacemaker.migrate';
+export interface FailoverOptions {
+  readonly format: 'json' | 'logfmt';
+  /** More flags for the command. */
+  readonly flags?: readonly string[];
+  readonly onLog?: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
 const deadlineMs = 180_000;
 /** For the roll-back of an interrupted run. */
 const patienceMs = 5_000;
@@ -30,9 +36,10 @@ const patienceMs = 5_000;
 export async function runFailover(
   playground: Playground,
   node: string,
-  options: { format: 'json' | 'logfmt'; onLog?: (line: string) => void; signal: AbortSignal },
+  { format, flags = [], ...options }: FailoverOptions,
 ): Promise<FailoverRun> {
-  const argv = ['pgcm', 'failover', '--config-file', '/etc/pgcm/config.toml', '--log-format', options.format];
+  const common = ['--config-file', '/etc/pgcm/config.toml', '--log-format', format];
+  const argv = ['pgcm', 'failover', ...common, ...flags];
   const started = machineClock();
   const child = await playground.spawn(node, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
   const texts: string[] = [];
@@ -70,14 +77,13 @@ export function readLogLine(text: string): LogLine | undefined {
   const fields = text.startsWith('{') ? jsonFields(text) : logfmtFields(text);
   const ts = Date.parse(String(fields['ts']));
   if (Number.isNaN(ts) || typeof fields['event'] !== 'string') return undefined;
-  const { event, step, target } = fields;
-  return {
-    text,
-    ts,
-    event,
-    ...(typeof step === 'string' ? { step } : {}),
-    ...(typeof target === 'string' ? { target } : {}),
-  };
+  return { text, ts, event: fields['event'], fields };
+}
+
+/** The step that a line of the command is about. */
+export function stepOf({ fields }: Pick<LogLine, 'fields'>): string | undefined {
+  const { step } = fields;
+  return typeof step === 'string' ? step : undefined;
 }
 
 function jsonFields(text: string): Readonly<Record<string, unknown>> {
@@ -91,27 +97,4 @@ function jsonFields(text: string): Readonly<Record<string, unknown>> {
 function logfmtFields(text: string): Readonly<Record<string, unknown>> {
   const pairs = [...text.matchAll(/([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)/g)];
   return Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value.replace(/^"|"$/g, '')]));
-}
-
-/**
- * When Pacemaker was asked to move the primary, on the machine's clock: from the log of the supervise
- * that asked, as the command's own request to it is part of pgcm's time, not the cluster manager's.
- */
-export async function moveIssuedAt(
-  playground: Playground,
-  nodes: readonly string[],
-  target: string,
-  { started, ended }: FailoverRun,
-): Promise<number | undefined> {
-  const logs = await Promise.all(
-    nodes.map((node) => playground.exec(node, ['tail', '-n', '500', '/var/log/node/pgcm-supervise.log'])),
-  );
-  const times = logs
-    .flatMap(({ stdout }) => stdout.split('\n'))
-    .flatMap((text) => readLogLine(text) ?? [])
-    .filter((line) => line.event === move && line.target === target)
-    .map(({ ts }) => onMachineClock(ts))
-    // The log's dates are whole milliseconds.
-    .filter((at) => at >= started - 1 && at <= ended + 1);
-  return times.length === 0 ? undefined : Math.min(...times);
 }

@@ -3,23 +3,33 @@ import { readArguments, wholeNumber } from './arguments.js';
 import { UsageError } from './errors.js';
 import { benchIdle } from './idle.js';
 import { runProgram } from './program.js';
-import { benchSwitchover } from './switchover.js';
+import { benchSwitchover, benchWithPgbench, benchWithProxies } from './switchover.js';
 import { stopwatch, withPlayground } from './with-playground.js';
 
-const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--app-clients N] [OPTIONS]
+const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--breakdown] [OPTIONS]
+       npm run bench -- switchover --pgbench [--pgbench-scale N] [--pgbench-rate N] [--runs N] [OPTIONS]
+       npm run bench -- switchover --proxies N [--runs N] [OPTIONS]
        npm run bench -- idle [--settle SECONDS] [--seconds SECONDS] [OPTIONS]
 
-switchover  Clients write through the bouncers while \`pgcm failover\` moves the primary. Each makes 50 or
-            more autocommit inserts a second, half of them prepared, and never retries. Prints, as JSON:
+switchover  Clients write through the bouncers of all Postgres nodes and app hosts while \`pgcm failover\`
+            moves the primary. Each makes 50 or more autocommit inserts a second, half of them prepared,
+            and never retries. Prints, as JSON:
               stall_ms     longest time without any acknowledged write, all clients merged
               max_wait_ms  slowest acknowledged statement
               manager_ms   from Pacemaker being asked to move, to the target taking writes
               overhead_ms  stall minus manager, run by run
               errors       failed statements and connections; lost: acknowledged, yet not on the new
                            primary; doubt: failed, yet there
-  --runs N            switchovers, one after the other (5)
-  --clients N         spread over the bouncers of the Postgres nodes (9)
-  --app-clients N     more of them over those of the app hosts, shown apart (0)
+  --runs N            switchovers, one after the other, of each kind (5)
+  --clients N         spread over all bouncers (9)
+  --breakdown         tell of each run what happened when, and sum up from which moment to which
+                      clients waited how long
+  --pgbench           with pgbench's write load beside the clients, in turns with and without the
+                      checkpoint step; pgbench's own transactions and errors are counted apart
+  --pgbench-scale N   of its tables, 15 MB each (30)
+  --pgbench-rate N    transactions a second (200)
+  --proxies N         without, and then with N more registered proxies, each with its own etcd client
+                      and a simulated PgBouncer; growth_ms is by how much the median overhead grows
 idle        Memory and CPU of supervise (with its child processes) and proxy when nothing happens: the
             means of --seconds (60) after --settle (60).
 
@@ -34,7 +44,11 @@ const status = await runProgram('bench', async (signal) => {
     options: {
       runs: { type: 'string', default: '5' },
       clients: { type: 'string', default: '9' },
-      'app-clients': { type: 'string', default: '0' },
+      breakdown: { type: 'boolean', default: false },
+      pgbench: { type: 'boolean', default: false },
+      'pgbench-scale': { type: 'string', default: '30' },
+      'pgbench-rate': { type: 'string', default: '200' },
+      proxies: { type: 'string', default: '0' },
       settle: { type: 'string', default: '60' },
       seconds: { type: 'string', default: '60' },
       name: { type: 'string' },
@@ -54,13 +68,26 @@ const status = await runProgram('bench', async (signal) => {
   }
   if (rest.length > 0) throw new UsageError(`'${rest.join(' ')}' is too much (see --help)`);
   const print = stopwatch((line) => console.log(line));
-  const numbers = {
+  const switchover = {
     runs: wholeNumber('runs', values.runs, 1),
     clients: wholeNumber('clients', values.clients, 1),
-    appClients: wholeNumber('app-clients', values['app-clients'], 0),
+    breakdown: values.breakdown,
+    print,
+    signal,
+  };
+  const pgbench = {
+    scale: wholeNumber('pgbench-scale', values['pgbench-scale'], 1),
+    rate: wholeNumber('pgbench-rate', values['pgbench-rate'], 1),
+  };
+  const idle = {
     settleSeconds: wholeNumber('settle', values.settle, 0),
     seconds: wholeNumber('seconds', values.seconds, 1),
+    print,
+    signal,
   };
+  const proxies = wholeNumber('proxies', values.proxies, 0);
+  if (values.pgbench && proxies > 0)
+    throw new UsageError('--pgbench and --proxies are two benchmarks (see --help)');
   const choice = {
     name: values.name ?? 'bench',
     running: values.name !== undefined,
@@ -68,10 +95,12 @@ const status = await runProgram('bench', async (signal) => {
     log: print,
     signal,
   };
-  const options = { ...numbers, print, signal };
-  const report = await withPlayground<object>(choice, (playground) =>
-    bench === 'switchover' ? benchSwitchover(playground, options) : benchIdle(playground, options),
-  );
+  const report = await withPlayground<object>(choice, (playground) => {
+    if (bench === 'idle') return benchIdle(playground, idle);
+    if (values.pgbench) return benchWithPgbench(playground, switchover, pgbench);
+    if (proxies > 0) return benchWithProxies(playground, switchover, proxies);
+    return benchSwitchover(playground, switchover);
+  });
   console.log(JSON.stringify(report));
   return 0;
 });

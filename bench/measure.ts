@@ -10,10 +10,11 @@ export interface Window {
  * The longest time without any acknowledged write, all clients merged. Also the times before the
  * first and after the last one count: a load that never came back is a stall, not an end.
  */
-export function longestSilence(acks: readonly Ack[], { from, to }: Window): number {
+export function longestGap(acks: readonly Ack[], { from, to }: Window): Window {
   const times = acks.map(({ done }) => done).filter((at) => at > from && at < to);
   const marks = [from, ...times.sort((a, b) => a - b), to];
-  return Math.max(...marks.slice(1).map((mark, index) => mark - (marks[index] ?? from)));
+  const gaps = marks.slice(1).map((mark, index) => ({ from: marks[index] ?? from, to: mark }));
+  return gaps.reduce((longest, gap) => (gap.to - gap.from > longest.to - longest.from ? gap : longest));
 }
 
 /** The slowest of these statements; 0 without any. */

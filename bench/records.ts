@@ -73,3 +73,19 @@ export interface ProbeConfig {
   readonly seconds: number;
   readonly intervalMs: number;
 }
+
+/** Some of the simulated proxies: those numbered from `first` to before `end`. */
+export interface ProxiesConfig {
+  readonly first: number;
+  readonly end: number;
+  readonly endpoints: readonly string[];
+  readonly masterKey: string;
+  readonly seconds: number;
+}
+
+export type ProxiesRecord =
+  /** All of them are registered and lead to the published route. */
+  | { readonly kind: 'started'; readonly at: number }
+  /** Something that one of them logged as a warning or an error. */
+  | { readonly kind: 'complaint'; readonly at: number; readonly proxy: string; readonly text: string }
+  | { readonly kind: 'ended'; readonly at: number };

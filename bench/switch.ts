@@ -1,19 +1,30 @@
 /** One switchover under load, seen from the clients and from an independent prober. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
+import type { HostKind } from '../playground/plan.js';
 import { isPrimary, rolesOf, sql, type Roles } from './cluster.js';
-import { runFailover, moveIssuedAt, type FailoverRun } from './failover-command.js';
+import { daemonLines, moveIssuedAt, type DaemonLine } from './daemon-logs.js';
+import { runFailover, type FailoverRun } from './failover-command.js';
 import { InsideProgram } from './inside-program.js';
 import type { Window } from './measure.js';
 import type { Ack, Failure, LoadConfig, LoadRecord, ProbeConfig, ProbeRecord, Target } from './records.js';
 
-export interface SwitchOptions {
-  /** Clients over the bouncers of the Postgres nodes, and over those of the app hosts. */
+/** So many clients, spread evenly over the bouncers of these kinds of hosts. */
+export interface Spread {
+  readonly kinds: readonly HostKind[];
   readonly clients: number;
-  readonly appClients: number;
+}
+
+export interface SwitchOptions {
+  /** How many clients write through the bouncers of which hosts. */
+  readonly spread: readonly Spread[];
   /** Load before the command starts, and after it has ended. */
   readonly leadMs: number;
   readonly format: 'json' | 'logfmt';
+  /** More flags for the command. */
+  readonly flags?: readonly string[];
+  /** Another load beside the clients: started before the lead, ended after it. */
+  readonly beside?: (roles: Roles) => Promise<{ stop(): Promise<void> }>;
   readonly onLog?: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -30,6 +41,8 @@ export interface SwitchResult {
   readonly failures: readonly Failure[];
   /** The ids that the new primary itself has; empty when there is none. */
   readonly present: ReadonlySet<number>;
+  /** What the daemons logged meanwhile. */
+  readonly daemons: readonly DaemonLine[];
   /** When Pacemaker was asked to move, and when the target acknowledged a write to the prober. */
   readonly moveIssued: number | undefined;
   readonly writable: number | undefined;
@@ -49,7 +62,8 @@ export async function switchUnderLoad(playground: Playground, options: SwitchOpt
   const { signal } = options;
   const before = await rolesOf(playground);
   await makeTables(playground, before.primary.name);
-  const targets = await targetsOf(playground, options);
+  const targets = await targetsOf(playground, options.spread);
+  const beside = await options.beside?.(before);
   const prober = await InsideProgram.start<ProbeRecord>(playground, 'prober-main', {
     host: before.sync.address,
     port: 5432,
@@ -72,11 +86,13 @@ export async function switchUnderLoad(playground: Playground, options: SwitchOpt
     await delay(options.leadMs, undefined, { signal });
     await load.stop(statementTimeoutMs + 15_000);
     await prober.stop(5_000);
+    await beside?.stop();
     const seen = { before, command, targets, ...clientsView(load.records), ...probersView(prober.records) };
     return { ...seen, ...(await afterwards(playground, before, command)) };
   } finally {
     load.kill();
     prober.kill();
+    await beside?.stop();
   }
 }
 
@@ -91,21 +107,18 @@ async function makeTables(playground: Playground, primary: string): Promise<void
   await sql(playground, primary, statements.join('; '), 'app');
 }
 
-async function targetsOf(
-  playground: Playground,
-  { clients, appClients }: Pick<SwitchOptions, 'clients' | 'appClients'>,
-): Promise<Target[]> {
+async function targetsOf(playground: Playground, spread: readonly Spread[]): Promise<Target[]> {
   const hosts = await playground.hosts();
-  const over = (kind: string, count: number): Target[] => {
-    const bouncers = hosts.filter((host) => host.kind === kind);
+  const over = ({ kinds, clients }: Spread): Target[] => {
+    const bouncers = hosts.filter(({ kind }) => kinds.includes(kind));
     return bouncers.map(({ name, address }, index) => ({
       name,
       host: address,
       port: 6432,
-      clients: Math.floor(count / bouncers.length) + (index < count % bouncers.length ? 1 : 0),
+      clients: Math.floor(clients / bouncers.length) + (index < clients % bouncers.length ? 1 : 0),
     }));
   };
-  return [...over('postgres', clients), ...over('app', appClients)].filter((target) => target.clients > 0);
+  return spread.flatMap(over).filter((target) => target.clients > 0);
 }
 
 async function commandNode(playground: Playground, { primary, sync }: Roles): Promise<string> {
@@ -133,22 +146,24 @@ async function afterwards(
   playground: Playground,
   { sync }: Roles,
   command: FailoverRun,
-): Promise<Pick<SwitchResult, 'primaries' | 'present' | 'moveIssued'>> {
+): Promise<Pick<SwitchResult, 'primaries' | 'present' | 'daemons' | 'moveIssued'>> {
   const nodes = (await playground.hosts('postgres')).map(({ name }) => name);
   const answers = await Promise.all(nodes.map((name) => isPrimary(playground, name)));
   const primaries = nodes.filter((_, index) => answers[index]);
   const [primary] = primaries;
   const ids =
     primary === undefined ? '' : await sql(playground, primary, `select id from ${tables.load}`, 'app');
+  const daemons = await daemonLines(playground, command);
   return {
     primaries,
+    daemons,
     present: new Set(
       ids
         .split('\n')
         .filter((line) => line !== '')
         .map(Number),
     ),
-    moveIssued: await moveIssuedAt(playground, nodes, sync.name, command),
+    moveIssued: moveIssuedAt(daemons, sync.name),
   };
 }
 

@@ -1,75 +1,207 @@
 /** `bench switchover`: how long clients wait when the primary is moved, and how much of it is pgcm's. */
 import type { Playground } from '../playground/client.js';
-import { makeWhole } from './cluster.js';
-import { longestSilence, longestWait, lostAndDoubt, slowestRate, spread, type Spread } from './measure.js';
-import { clientsOf, switchUnderLoad, type SwitchResult } from './switch.js';
-
-/** The figures of one run, in milliseconds and counts. */
-export interface RunFigures {
-  readonly stall: number;
-  readonly maxWait: number;
-  readonly manager: number;
-  /** stall - manager: what is pgcm's, the bouncers' and the clients'. */
-  readonly overhead: number;
-  readonly errors: number;
-  readonly lost: number;
-  readonly doubt: number;
-  /** Acknowledged statements a second of the slowest client, before the move. */
-  readonly rate: number;
-}
-
-/** The last line of the benchmark's output. */
-export interface SwitchoverReport {
-  readonly bench: 'switchover';
-  readonly runs: number;
-  readonly stall_ms: Spread;
-  readonly max_wait_ms: Spread;
-  readonly manager_ms: Spread;
-  readonly overhead_ms: Spread;
-  readonly errors: number;
-  readonly lost: number;
-  readonly doubt: number;
-}
+import { milestonesOf, story, summariseStretches, type Milestones } from './breakdown.js';
+import { makeWhole, untilWhole, type Roles } from './cluster.js';
+import { stepOf } from './failover-command.js';
+import {
+  complaints,
+  everyTarget,
+  figuresOf,
+  inWords,
+  summarise,
+  type Figures,
+  type RunFigures,
+} from './figures.js';
+import type { Spread } from './measure.js';
+import { addCounts, initialise, Pgbench, type PgbenchCounts, type PgbenchOptions } from './pgbench.js';
+import { withProxies } from './proxies.js';
+import { switchUnderLoad, type SwitchOptions, type SwitchResult } from './switch.js';
 
 export interface SwitchoverOptions {
   readonly runs: number;
+  /** Over the bouncers of all Postgres nodes and app hosts. */
   readonly clients: number;
-  readonly appClients: number;
+  readonly breakdown: boolean;
   readonly print: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** Runs of one kind. */
+export interface Series extends Figures {
+  /** With `--breakdown`: from each moment on a waiting client's way to the next. */
+  readonly breakdown?: Readonly<Record<string, Spread>>;
+}
+
+export type SwitchoverReport = { readonly bench: 'switchover' } & Series;
+
+export type PgbenchSeries = Series & { readonly pgbench: PgbenchCounts };
+
+export interface PgbenchReport {
+  readonly bench: 'switchover';
+  readonly pgbench: PgbenchOptions;
+  readonly with_checkpoint: PgbenchSeries;
+  readonly without_checkpoint: PgbenchSeries;
+}
+
+export interface ProxiesReport {
+  readonly bench: 'switchover';
+  readonly proxies: number;
+  readonly without_proxies: Series;
+  readonly with_proxies: Series;
+  /** By how much the median of the overhead grows with the proxies. */
+  readonly growth_ms: number;
 }
 
 /** What each client has to reach for the figures to mean anything. */
 const leastRate = 50;
 const leadMs = 3_000;
+/** With pgbench, for buffers to be dirty. */
+const dirtyingMs = 10_000;
 
 export async function benchSwitchover(
   playground: Playground,
   options: SwitchoverOptions,
 ): Promise<SwitchoverReport> {
-  const { runs, print, signal } = options;
-  const figures: RunFigures[] = [];
-  for (let run = 1; run <= runs; run++) {
-    await makeWhole(playground, signal);
-    const result = await switchUnderLoad(playground, { ...options, leadMs, format: 'json' });
-    requireMove(result);
-    const own = figuresOf(result, isNode);
-    print(`run ${run}: ${result.before.primary.name} -> ${result.before.sync.name}: ${inWords(own)}`);
-    if (own.rate < leastRate) {
-      print(
-        `  the slowest client had only ${own.rate.toFixed(0)} statements a second: the machine is too busy`,
-      );
+  await makeWhole(playground, options.signal);
+  return { bench: 'switchover', ...(await measureSeries(playground, options, '')) };
+}
+
+/** With pgbench's write load beside the clients, with and without the checkpoint step, in turns. */
+export async function benchWithPgbench(
+  playground: Playground,
+  options: SwitchoverOptions,
+  pgbench: PgbenchOptions,
+): Promise<PgbenchReport> {
+  await makeWhole(playground, options.signal);
+  const kinds = {
+    with_checkpoint: new PgbenchRuns([]),
+    without_checkpoint: new PgbenchRuns(['--no-checkpoint']),
+  };
+  for (let number = 1; number <= options.runs; number++) {
+    for (const [name, kind] of Object.entries(kinds)) {
+      await kind.run(playground, options, pgbench, `${number} ${name.replace('_', ' ')}`);
     }
-    if (result.longestProbeGap > 10) {
-      print(
-        `  the prober once looked ${result.longestProbeGap.toFixed(0)} ms apart: manager is that much less sure`,
-      );
-    }
-    if (options.appClients > 0) print(`  through the app hosts: ${inWords(figuresOf(result, isApp))}`);
-    figures.push(own);
   }
-  await makeWhole(playground, signal);
-  return summarise(figures);
+  return {
+    bench: 'switchover',
+    pgbench,
+    with_checkpoint: kinds.with_checkpoint.series(options),
+    without_checkpoint: kinds.without_checkpoint.series(options),
+  };
+}
+
+/** Runs with pgbench beside them, all with the same flags for the command. */
+class PgbenchRuns {
+  readonly #runs: Run[] = [];
+  readonly #counts: PgbenchCounts[] = [];
+
+  constructor(private readonly flags: readonly string[]) {}
+
+  async run(
+    playground: Playground,
+    options: SwitchoverOptions,
+    pgbench: PgbenchOptions,
+    title: string,
+  ): Promise<void> {
+    let load: Pgbench | undefined;
+    const beside = async ({ primary, sync }: Roles): Promise<Pgbench> => {
+      options.print(
+        `pgbench: making tables of scale ${pgbench.scale} on ${primary.name} if they are not there`,
+      );
+      await initialise(playground, primary, pgbench);
+      return (load = await Pgbench.start(playground, sync, pgbench));
+    };
+    this.#runs.push(
+      await measure(playground, options, title, { flags: this.flags, leadMs: dirtyingMs, beside }),
+    );
+    if (load === undefined) throw new Error('pgbench was not started');
+    this.#counts.push(load.counts);
+    options.print(`  pgbench: ${load.counts.transactions} transactions, ${load.counts.errors} errors`);
+    for (const error of load.errors.slice(0, 5)) options.print(`    ${error}`);
+  }
+
+  series(options: SwitchoverOptions): PgbenchSeries {
+    return { ...seriesOf(this.#runs, options), pgbench: addCounts(this.#counts) };
+  }
+}
+
+/** Without, and then with so many more registered proxies. */
+export async function benchWithProxies(
+  playground: Playground,
+  options: SwitchoverOptions,
+  proxies: number,
+): Promise<ProxiesReport> {
+  await makeWhole(playground, options.signal);
+  const without = await measureSeries(playground, options, ' without more proxies');
+  const series = await withProxies(playground, { ...options, count: proxies }, () =>
+    measureSeries(playground, options, ` with ${proxies} more proxies`),
+  );
+  return {
+    bench: 'switchover',
+    proxies,
+    without_proxies: without,
+    with_proxies: series,
+    growth_ms: series.overhead_ms.median - without.overhead_ms.median,
+  };
+}
+
+interface Run {
+  readonly figures: RunFigures;
+  readonly milestones: Milestones;
+}
+
+async function measureSeries(
+  playground: Playground,
+  options: SwitchoverOptions,
+  kind: string,
+): Promise<Series> {
+  const runs: Run[] = [];
+  for (let number = 1; number <= options.runs; number++) {
+    runs.push(await measure(playground, options, `${number}${kind}`, { leadMs }));
+  }
+  return seriesOf(runs, options);
+}
+
+function seriesOf(runs: readonly Run[], { breakdown }: SwitchoverOptions): Series {
+  const figures = summarise(runs.map((run) => run.figures));
+  if (!breakdown) return figures;
+  return { ...figures, breakdown: summariseStretches(runs.map(({ milestones }) => milestones)) };
+}
+
+/** One switchover; afterwards the cluster is whole again, by pgcm's own rejoin. */
+async function measure(
+  playground: Playground,
+  { clients, breakdown, print, signal }: SwitchoverOptions,
+  title: string,
+  how: Pick<SwitchOptions, 'leadMs' | 'flags' | 'beside'>,
+): Promise<Run> {
+  const result = await switchUnderLoad(playground, {
+    spread: [{ kinds: ['postgres', 'app'], clients }],
+    format: 'json',
+    signal,
+    ...how,
+  });
+  requireMove(result);
+  const figures = figuresOf(result, everyTarget);
+  print(`run ${title}: ${result.before.primary.name} -> ${result.before.sync.name}: ${inWords(figures)}`);
+  for (const line of [...complaints(result), ...doubts(result, figures)]) print(`  ${line}`);
+  if (breakdown) for (const line of story(result)) print(line);
+  // Not every state of the command brings the old primary back by itself.
+  const rejoined = result.command.lines.some((line) => stepOf(line) === 'rejoin');
+  await (rejoined ? untilWhole : makeWhole)(playground, signal);
+  return { figures, milestones: milestonesOf(result) };
+}
+
+/** What makes the figures of this run less sure. */
+function doubts({ longestProbeGap }: SwitchResult, { rate }: RunFigures): string[] {
+  return [
+    ...(rate < leastRate
+      ? [`the slowest client had only ${rate.toFixed(0)} statements a second: the machine is too busy`]
+      : []),
+    ...(longestProbeGap > 10
+      ? [`the prober once looked ${longestProbeGap.toFixed(0)} ms apart: manager is that much less sure`]
+      : []),
+  ];
 }
 
 /** @throws when there was no switchover to measure, with the end of the command's log */
@@ -83,59 +215,4 @@ function requireMove({ command, before, primaries }: SwitchResult): void {
       ...end,
     ].join('\n'),
   );
-}
-
-export function isNode({ name }: { readonly name: string }): boolean {
-  return name.startsWith('pg');
-}
-
-export function isApp(target: { readonly name: string }): boolean {
-  return !isNode(target);
-}
-
-/** The figures for the clients of some of the bouncers. */
-export function figuresOf(
-  result: SwitchResult,
-  match: (target: { readonly name: string }) => boolean,
-): RunFigures {
-  const { window, command, moveIssued, writable } = result;
-  const clients = clientsOf(result.targets, match);
-  const acks = result.acks.filter(({ client }) => clients.includes(client));
-  const failures = result.failures.filter(({ client }) => clients.includes(client));
-  const { lost, doubt } = lostAndDoubt(acks, failures, result.present);
-  const stall = longestSilence(acks, window);
-  const manager = moveIssued === undefined || writable === undefined ? Number.NaN : writable - moveIssued;
-  return {
-    stall,
-    maxWait: longestWait(acks),
-    manager,
-    overhead: stall - manager,
-    errors: failures.length,
-    lost: lost.length,
-    doubt: doubt.length,
-    rate: slowestRate(acks, clients, { from: window.from, to: command.started }),
-  };
-}
-
-function inWords({ stall, maxWait, manager, overhead, errors, lost, doubt }: RunFigures): string {
-  const ms = (value: number): string => `${Math.round(value)} ms`;
-  return (
-    `stall ${ms(stall)}, of which the manager ${ms(manager)}, overhead ${ms(overhead)}; ` +
-    `longest wait ${ms(maxWait)}; ${errors} errors, ${lost} lost, ${doubt} in doubt`
-  );
-}
-
-export function summarise(figures: readonly RunFigures[]): SwitchoverReport {
-  const total = (of: (run: RunFigures) => number): number => figures.reduce((sum, run) => sum + of(run), 0);
-  return {
-    bench: 'switchover',
-    runs: figures.length,
-    stall_ms: spread(figures.map(({ stall }) => stall)),
-    max_wait_ms: spread(figures.map(({ maxWait }) => maxWait)),
-    manager_ms: spread(figures.map(({ manager }) => manager)),
-    overhead_ms: spread(figures.map(({ overhead }) => overhead)),
-    errors: total(({ errors }) => errors),
-    lost: total(({ lost }) => lost),
-    doubt: total(({ doubt }) => doubt),
-  };
 }

@@ -1,4 +1,4 @@
-import type { LoadRecord, ProbeRecord } from '../records.js';
+import type { LoadRecord, ProbeRecord, ProxiesRecord } from '../records.js';
 
 const flushMs = 200;
 
@@ -10,7 +10,7 @@ export class Emitter {
   #lines: string[] = [];
   readonly #timer = setInterval(() => this.flush(), flushMs);
 
-  emit(record: LoadRecord | ProbeRecord): void {
+  emit(record: LoadRecord | ProbeRecord | ProxiesRecord): void {
     this.#lines.push(`${JSON.stringify(record)}\n`);
   }
 

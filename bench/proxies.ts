@@ -1,0 +1,55 @@
+/** Many more registered proxies than the playground has app hosts, in its client host. */
+import type { Playground } from '../playground/client.js';
+import { InsideProgram } from './inside-program.js';
+import type { ProxiesConfig, ProxiesRecord } from './records.js';
+
+export interface ProxiesOptions {
+  readonly count: number;
+  readonly print: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** One process could use one core only. */
+const processes = 2;
+/** They end by themselves after this, whatever became of the driver. */
+const longestSeconds = 3_600;
+const endTimeoutMs = 30_000;
+
+/** Do some work while so many proxies are registered, all of which are on the published route at its start. */
+export async function withProxies<T>(
+  playground: Playground,
+  { count, print, signal }: ProxiesOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  print(`starting ${count} proxies in ${processes} processes`);
+  const programs: InsideProgram<ProxiesRecord>[] = [];
+  try {
+    for (const config of await configsOf(playground, count)) {
+      programs.push(await InsideProgram.start<ProxiesRecord>(playground, 'proxies-main', config));
+    }
+    await Promise.all(programs.map((program) => program.reached('started', signal)));
+    print(`all ${count} proxies are registered and lead to the primary`);
+    const result = await work();
+    await Promise.all(programs.map((program) => program.stop(endTimeoutMs)));
+    for (const line of programs.flatMap(({ records }) => records.flatMap(inWords))) print(`  ${line}`);
+    return result;
+  } finally {
+    for (const program of programs) program.kill();
+  }
+}
+
+async function configsOf(playground: Playground, count: number): Promise<ProxiesConfig[]> {
+  const nodes = await playground.hosts('postgres');
+  const endpoints = nodes.map(({ address }) => `http://${address}:2379`);
+  return Array.from({ length: processes }, (_, index) => ({
+    first: Math.floor((count * index) / processes),
+    end: Math.floor((count * (index + 1)) / processes),
+    endpoints,
+    masterKey: '/master',
+    seconds: longestSeconds,
+  }));
+}
+
+function inWords(record: ProxiesRecord): string[] {
+  return record.kind === 'complaint' ? [`${record.proxy}: ${record.text}`] : [];
+}

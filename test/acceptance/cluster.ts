@@ -100,7 +100,7 @@ export class Cluster {
       'cibadmin',
       '-Q',
       '--xpath',
-      "//rsc_location[starts-with(@id,'cli-')]",
+      "//rsc_location[starts-with(@id,'cli-') or starts-with(@id,'pgcm-move-')]",
     );
     assert.ok(status === 0 || status === 105, `cibadmin: ${status}`);
     return status === 0;

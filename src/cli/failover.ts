@@ -4,14 +4,22 @@ import { pid } from 'node:process';
 import type { ConfigOf } from '../config/options.js';
 import { events } from '../domain/events.js';
 import { EtcdFailoverLock } from '../etcd/lock.js';
-import type { SwitchoverOptions } from '../failover/context.js';
-import { runSwitchover } from '../failover/switchover.js';
+import type { SwitchoverContext, SwitchoverOptions } from '../failover/context.js';
+import type { Interrupt } from '../failover/outcome.js';
+import type { Step } from '../failover/pipeline.js';
+import { runSwitchover, switchoverSteps } from '../failover/switchover.js';
 import { nodeApi } from '../grpc/client.js';
 import { Interrupted } from '../runtime/interrupt.js';
-import type { Command } from './context.js';
+import type { Command, CommandContext } from './context.js';
 import { apiTls, openEtcd, routeStore } from './parts.js';
 
-export const run: Command<'failover'> = async ({ config, log, signal }) => {
+export const run: Command<'failover'> = (context) => runFailover(context);
+
+/** @param steps those of a switchover; a test wraps them, to hold one while something dies */
+export async function runFailover(
+  { config, log, signal }: CommandContext<'failover'>,
+  { steps = switchoverSteps }: { readonly steps?: readonly Step<SwitchoverContext>[] } = {},
+): Promise<number> {
   const tls = await apiTls(config);
   const etcd = await openEtcd(config, log);
   const apis = config['failover-api-endpoints'].map((endpoint) => {
@@ -32,17 +40,19 @@ export const run: Command<'failover'> = async ({ config, log, signal }) => {
     move: { kind: 'not-begun' },
   } as const;
   try {
-    const { status } = await runSwitchover({ ...context }, signal, (reason) =>
-      reason instanceof Interrupted
-        ? { name: reason.signalName, status: reason.exitStatus }
-        : { name: 'interrupted', status: 1 },
-    );
+    const { status } = await runSwitchover({ ...context }, { signal, of: interruptOf }, steps);
     return status;
   } finally {
     for (const api of apis) api.close();
     etcd.close();
   }
-};
+}
+
+function interruptOf(reason: unknown): Interrupt {
+  return reason instanceof Interrupted
+    ? { name: reason.signalName, status: reason.exitStatus }
+    : { name: 'interrupted', status: 1 };
+}
 
 export function switchoverOptions(config: ConfigOf<'failover'>): SwitchoverOptions {
   const expiry = config['pause-expiry'];

@@ -12,7 +12,7 @@ const never = new AbortController().signal;
 const sigint = { name: 'SIGINT', status: 130 };
 
 function run(cluster: FakeCluster, context = cluster.context(), signal = never): Promise<Outcome> {
-  return runSwitchover(context, signal, () => sigint);
+  return runSwitchover(context, { signal, of: () => sigint });
 }
 
 /** What the clients and the next run find. */
@@ -214,19 +214,22 @@ describe("the original's defects", () => {
         done.push(name);
       },
     });
-    const ended = AbortSignal.abort(new PgcmError('timed-out', "the command's own deadline"));
+    const ended = new AbortController();
     const result = await runPipeline(
       [
         { name: 'one', undo: undo('undo one') as never, run: () => Promise.resolve() },
         {
           name: 'two',
           undo: undo('undo two') as never,
-          run: (_c, signal) => Promise.reject(signal.reason as Error),
+          run: (_c, signal) => {
+            ended.abort(new PgcmError('timed-out', "the command's own deadline"));
+            return Promise.reject(signal.reason as Error);
+          },
         },
       ],
       {},
       log,
-      ended,
+      ended.signal,
     );
     assert.equal(result.failure?.step, 'two');
     assert.deepEqual(result.cleanupFailures, []);

@@ -149,9 +149,41 @@ export interface Registration<T> {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** The cluster as supervise publishes it: one key, and with it the route where both change. */
 export interface TopologyStore {
+  /** A linearizable read. What is there but not understood is an `invalid-answer`. */
   read(signal: AbortSignal): Promise<PublishedTopology | undefined>;
+
+  /**
+   * Reports the topology at once, then on every change, like RouteStore.follow; undefined: there is none,
+   * or it is not understood, which is logged. It also keeps `publish` to one round trip.
+   */
+  follow(onTopology: (topology: PublishedTopology | undefined) => void, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Writes the topology, and the route if one is given, in one transaction: if the published topology is
+   * not a newer one (see `refusalToPublish`), and the route's key still has the revision that is expected.
+   * Never in doubt: a try whose answer was lost is recognised.
+   * @throws PgcmError `unavailable`, `timed-out`, `aborted`
+   */
+  publish(
+    topology: PublishedTopology,
+    route: RouteChange | undefined,
+    signal: AbortSignal,
+  ): Promise<TopologyOutcome>;
 }
+
+export interface RouteChange {
+  readonly address: Address;
+  /** As for RouteStore.publish. */
+  readonly expected: Revision;
+}
+
+export type TopologyOutcome =
+  /** Its revision is the route's, too, when there was one. `changed`: the route's key was written since. */
+  | PublishOutcome
+  /** A newer topology is published; nothing was written. */
+  | { readonly kind: 'refused'; readonly why: string };
 
 export interface NodeRegistry {
   list(

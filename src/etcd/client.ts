@@ -211,7 +211,9 @@ export class Etcd {
   }
 
   async #range(member: Member, range: Range, limits: Limits): Promise<ReadResult> {
-    const { kvs, header } = await new KVClient(member.within(limits)).range(this.#keyspace.range(range));
+    const keysOnly = 'keysOnly' in range && range.keysOnly;
+    const request = { ...this.#keyspace.range(range), keys_only: keysOnly };
+    const { kvs, header } = await new KVClient(member.within(limits)).range(request);
     return { kvs: kvs.map((kv) => this.#keyspace.parse(kv)), revision: BigInt(header.revision) };
   }
 

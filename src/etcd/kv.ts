@@ -14,8 +14,8 @@ export interface KeyValue {
   readonly lease: bigint;
 }
 
-/** One key, or all keys that begin with `prefix`. */
-export type Range = { readonly key: string } | { readonly prefix: string };
+/** One key, or all keys that begin with `prefix`; of these a read can leave out the values. */
+export type Range = { readonly key: string } | { readonly prefix: string; readonly keysOnly?: boolean };
 
 export type Compare =
   /** 0n: the key does not exist. */

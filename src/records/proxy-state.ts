@@ -23,7 +23,7 @@ const bouncer = z.object({
   error: text(1_000, 'Why its console does not answer; empty when it does.'),
   session_pooled: list(
     text(128, 'a database'),
-    100,
+    50,
     'The databases that lead to the primary in session pooling: a pause waits for their clients to leave.',
   ),
   query_wait_timeout_ms: span('0: none; absent: not known.').optional(),
@@ -45,7 +45,7 @@ const schema = z.object({
   pause,
   clients_waiting: count('Clients that waited at the last look.'),
   longest_wait_ms: span('The longest wait of a client in the last pause.'),
-  bouncers: list(bouncer, 64, 'Its PgBouncers.'),
+  bouncers: list(bouncer, 32, 'Its PgBouncers.'),
   error: text(2_000, 'What it cannot do now; empty when all is well.'),
 });
 

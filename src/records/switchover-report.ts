@@ -9,8 +9,8 @@ export const finding = z.object({
   }),
   kind: word('A stable word for programs, such as no-quorum.'),
   subject: text(256, 'On which host or about whom; empty for the cluster.'),
-  text: text(2_000, 'What was found.'),
-  way_out: text(2_000, 'What to do about it; may be empty for a notice.'),
+  text: text(1_000, 'What was found.'),
+  way_out: text(1_000, 'What to do about it; may be empty for a notice.'),
 });
 
 const step = z.object({
@@ -36,7 +36,7 @@ const schema = z.object({
   from: member.optional().meta({ description: 'The primary at the start; absent: not known.' }),
   to: member.optional().meta({ description: 'To whom it was moved; absent: not known.' }),
   steps: list(step, 100, 'Each step that was begun, in order.'),
-  findings: list(finding, 500, 'What the checks found.'),
+  findings: list(finding, 200, 'What the checks found.'),
   pause_ms: span('From the first pause asked for to the last acknowledged release; 0: nothing was paused.'),
   longest_wait_ms: span('The longest wait of a client that a bouncer saw; absent: none told.').optional(),
 });

@@ -1,0 +1,43 @@
+import type { HistoryStore } from '../domain/stores.js';
+import type { SwitchoverReport } from '../domain/switchover.js';
+import { switchoverReport } from '../records/switchover-report.js';
+import type { Etcd } from './client.js';
+import { keys } from './keys.js';
+import type { KeyValue } from './kv.js';
+import { RecordReader } from './records.js';
+
+/** How many reports are kept. etcd takes 128 operations in a transaction, so these can go in one. */
+const KEPT = 100;
+
+/** The reports of finished switchovers in etcd. Their order is the one in which etcd got them: clocks jump. */
+export class EtcdHistoryStore implements HistoryStore {
+  readonly #etcd: Etcd;
+
+  constructor(etcd: Etcd) {
+    this.#etcd = etcd;
+  }
+
+  async add(report: SwitchoverReport, signal: AbortSignal): Promise<void> {
+    const value = switchoverReport.serialise(report);
+    const key = `${keys.history}${report.startedAt}-${report.id}`;
+    const { kvs } = await this.#etcd.read({ prefix: keys.history, keysOnly: true }, signal);
+    const others = newestFirst(kvs).filter((kv) => kv.key !== key);
+    const old = others.slice(KEPT - 1, KEPT - 1 + KEPT);
+    await this.#etcd.repeatableTxn(
+      { compare: [], then: [{ put: key, value }, ...old.map((kv) => ({ delete: kv.key }))] },
+      signal,
+    );
+  }
+
+  async list(
+    signal: AbortSignal,
+  ): Promise<{ readonly reports: readonly SwitchoverReport[]; readonly problems: readonly string[] }> {
+    const { kvs } = await this.#etcd.getPrefix(keys.history, signal);
+    const { values, problems } = new RecordReader(switchoverReport, keys.history).read(newestFirst(kvs));
+    return { reports: values, problems };
+  }
+}
+
+function newestFirst(kvs: readonly KeyValue[]): readonly KeyValue[] {
+  return [...kvs].sort((a, b) => Number(b.createRevision - a.createRevision));
+}

@@ -7,19 +7,28 @@ const useCases = ['failover', 'supervise', 'proxy', 'cleanup', 'status'];
 const shared = ['domain', 'runtime', 'telemetry'];
 /** These write or show the JSON records that src/records/ declares. */
 const withRecords = ['etcd', 'grpc', 'failover', 'status'];
+/** Both keep PgBouncers paused, so what does that is neither's own. */
+const withPausing = ['supervise', 'proxy'];
 const layers = {
   domain: [],
   records: ['domain'],
+  pausing: ['domain', 'runtime'],
   runtime: ['domain'],
   telemetry: ['domain', 'runtime'],
   config: ['domain', 'runtime'],
   ...Object.fromEntries(adapters.map((adapter) => [adapter, [...shared, ...records(adapter)]])),
-  ...Object.fromEntries(useCases.map((useCase) => [useCase, [...shared, ...records(useCase)]])),
-  cli: [...adapters, ...useCases, ...shared, 'config', 'records'],
+  ...Object.fromEntries(
+    useCases.map((useCase) => [useCase, [...shared, ...records(useCase), ...pausing(useCase)]]),
+  ),
+  cli: [...adapters, ...useCases, ...shared, 'config', 'records', 'pausing'],
 };
 
 function records(folder) {
   return withRecords.includes(folder) ? ['records'] : [];
+}
+
+function pausing(folder) {
+  return withPausing.includes(folder) ? ['pausing'] : [];
 }
 
 module.exports = {

@@ -5,7 +5,7 @@ import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { SuperviseNode } from '../supervise/node-service.js';
-import { PauseKeeper } from '../supervise/pause-keeper.js';
+import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
 import { RoleWatch } from '../supervise/role-watch.js';
 import type { Command } from './context.js';

@@ -9,8 +9,8 @@ import type { NodeHealth, NodeService, PartHealth, PauseOrder, Probe } from '../
 import type { Postgres } from '../domain/postgres.js';
 import type { RouteReading, RouteStore } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
+import type { PauseKeeper } from '../pausing/pause-keeper.js';
 import { runWithDeadline } from '../runtime/deadline.js';
-import type { PauseKeeper } from './pause-keeper.js';
 
 export interface SuperviseParts {
   readonly manager: ClusterManager;

@@ -4,7 +4,7 @@ import { parseAddress } from '../../src/domain/address.js';
 import type { BouncerDatabase } from '../../src/domain/bouncer.js';
 import { hasCode } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
-import { PauseKeeper } from '../../src/supervise/pause-keeper.js';
+import { PauseKeeper } from '../../src/pausing/pause-keeper.js';
 import { FakeBouncer } from '../fakes/bouncer.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually, stays } from '../support/eventually.js';

@@ -10,7 +10,7 @@ import { EtcdPauseRequests } from '../../src/etcd/pause-requests.js';
 import { FakeLock } from '../fakes/lock.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakePauseRequests } from '../fakes/pause-requests.js';
-import { eventually } from '../support/eventually.js';
+import { eventually, stays } from '../support/eventually.js';
 import { EtcdServers } from './etcd-server.js';
 import { closeClients, connect, forever } from './etcd-support.js';
 import { pauseRequestsContract } from './pause-requests-contract.js';
@@ -128,6 +128,19 @@ describe('pause requests in etcd', () => {
     assert.equal(third, second + 1n);
     assert.equal((await requests.read(forever))?.phase, 'abort');
     await relay.close();
+  });
+
+  it('are not undone by what a member that was frozen does when it goes on', async () => {
+    const etcd = connect(servers);
+    const held = await acquire(etcd);
+    const requests = requestsOf(etcd);
+    const release = await requests.write(pause, held, forever);
+    servers.member(0).freeze();
+    await requests.write({ ...pause, phase: 'release', release }, held, forever);
+    await requests.write({ ...pause, phase: 'abort' }, held, forever);
+    servers.member(0).thaw();
+    await stays(async () => (await requests.read(forever))?.phase === 'abort', 1_000);
+    await held.release(forever);
   });
 });
 

@@ -44,26 +44,71 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
   failover: {
     summary: 'move the primary to the synchronous standby without a failed query',
     about: [
-      'Checks every node, takes the lock, pauses the clients in PgBouncer, moves the primary, waits until the new ' +
-        'one takes writes, and lets the clients go on there. To them it is one slow query. When a step fails, ' +
+      'Checks every node and every proxy, takes the lock, writes a checkpoint on the primary, pauses the clients ' +
+        'in every PgBouncer, moves the primary, waits until the new one takes writes, and lets the clients go on ' +
+        'there; then it brings the old primary back as a standby. To clients it is one slow query. When a step fails, ' +
         'the steps before it are undone, the clients first. It runs on any machine that reaches etcd and the nodes.',
       'The first Ctrl-C (or SIGTERM, or the loss of the terminal) undoes what was done and ends, as long as the move ' +
         'has not begun; then it is seen through, as half a move is worse. The second ends at once and leaves the ' +
-        'undoing to the expiries.',
+        'undoing to the expiries, or to `pgcm cleanup`.',
       'What clients can notice is a wait. It lasts as long as the failover takes, and its bounds are: ' +
         'pause-timeout until their transactions have ended, promote-timeout for the move, resume-timeout until they ' +
         'go on; pause-expiry bounds it all, whatever happens.',
     ],
     statuses: [
-      ['0', 'done'],
+      ['0', 'done; with --dry-run: it would be begun'],
       ['1', 'an unexpected error'],
       usual[2],
-      ['3', 'refused by the checks, or another run holds the lock: nothing was touched'],
-      ['4', 'failed and rolled back: clients are where they were'],
-      ['5', 'failed after the move began: the log says who is primary'],
-      ['6', 'a clean-up is left to do: the log says which, and whether the primary was moved'],
+      [
+        '3',
+        'refused by the checks, or another run holds the lock: nothing was touched; with --dry-run: it would be refused',
+      ],
+      ['4', 'failed and rolled back: clients are where they were, and saw no error'],
+      ['5', 'failed after the move began: the message says what is true now'],
+      ['6', 'done or rolled back, but a clean-up is left to do: the message says which'],
       ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM before the move, and rolled back'],
     ],
+  },
+  cleanup: {
+    summary: 'take back at once what a failover that died has left',
+    about: [
+      'Lets all clients go on where they are, takes back the moves that pgcm asked the cluster manager for, and ' +
+        'removes the pause request and the lock of a run that is dead. Says in one line each what it found and did. ' +
+        'Without it the same happens by itself: clients go on after pause-expiry, the lock is free after 10 s, and ' +
+        "any node's supervise takes back an orphaned move within a minute.",
+      'It is safe at any time, also twice. While a failover is alive it refuses, and names it: that one cleans up itself.',
+    ],
+    statuses: [
+      ['0', 'done: nothing is left'],
+      ['1', 'an unexpected error'],
+      usual[2],
+      ['3', 'refused, as a failover is running: nothing was touched'],
+      ['6', 'something is left: the output says what, and why'],
+      ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM: run it again'],
+    ],
+  },
+  status: {
+    summary: 'show the members, the route, every proxy and the last failovers',
+    about: [
+      'Asks etcd and every Postgres node, all at the same time, and shows what they say: members with role, ' +
+        'replication and timeline; where clients are led, and since when; every proxy with its route and pause; who ' +
+        'holds the failover lock; what stands in the way of a move; the last failovers. What could not be found ' +
+        'out is said. It changes nothing.',
+    ],
+    statuses: [
+      ['0', 'all is well'],
+      ['1', 'something is wrong or could not be found out: the output says what'],
+      usual[2],
+      ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM'],
+    ],
+  },
+  history: {
+    summary: 'show the reports of the last failovers',
+    about: [
+      'Shows the reports of finished failovers, also of those that failed, the newest first: who moved where, how ' +
+        'long clients waited, each step with its time, what went wrong. etcd keeps the newest 100.',
+    ],
+    statuses: [...usual, ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM']],
   },
   'show-config': {
     summary: 'print every option with its effective value, as TOML',

@@ -24,6 +24,9 @@ const allCommands: Commands = {
   supervise: () => import('./supervise.js'),
   proxy: () => import('./proxy.js'),
   failover: () => import('./failover.js'),
+  cleanup: () => import('./cleanup.js'),
+  status: () => import('./status.js'),
+  history: () => import('./history.js'),
 };
 
 /**

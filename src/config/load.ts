@@ -125,9 +125,10 @@ function bothGiven(
 }
 
 function withoutEffect(origins: ReadonlyMap<OptionName, Origin>): readonly string[] {
-  return origins.has('postgres-master-crm-xpath')
-    ? ['postgres-master-crm-xpath has no effect: the primary is read from the roles of pacemaker-resource']
-    : [];
+  return [...origins.keys()].flatMap((name) => {
+    const { obsolete } = declaration(name);
+    return obsolete === undefined ? [] : [`${name} has no effect: ${obsolete}`];
+  });
 }
 
 /** The file that flags or environment name. One that cannot be used is a problem among the others. */

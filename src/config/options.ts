@@ -15,6 +15,8 @@ export interface Option<T, C extends CommandName = CommandName> {
   readonly pem?: 'certificate' | 'private key';
   /** A file whose first line is the value of this (secret) option. */
   readonly secretFor?: string;
+  /** It is accepted and has no effect: why. */
+  readonly obsolete?: string;
 }
 
 function option<T, const C extends CommandName>(declaration: {
@@ -25,13 +27,16 @@ function option<T, const C extends CommandName>(declaration: {
   readonly explain: string;
   readonly pem?: 'certificate' | 'private key';
   readonly secretFor?: string;
+  readonly obsolete?: string;
 }): Option<T, C> {
   return declaration;
 }
 
 const everywhere = commandNames;
 const daemons = ['supervise', 'proxy'] as const;
-const api = ['supervise', 'failover'] as const;
+const api = ['supervise', 'failover', 'cleanup', 'status'] as const;
+/** Those that ask every node's API. */
+const askers = ['failover', 'cleanup', 'status'] as const;
 
 /** Every option of every command, in the order in which help and tables show them. */
 export const options = {
@@ -268,6 +273,7 @@ export const options = {
     kind: text({ empty: 'allowed' }),
     default: "//node/instance_attributes/nvpair[@value='LATEST']/../..",
     commands: ['supervise'],
+    obsolete: 'the primary is read from the roles of pacemaker-resource',
     explain:
       'Accepted so that existing files go on working, and without effect: the primary is read from the roles ' +
       'of pacemaker-resource.',
@@ -409,21 +415,23 @@ export const options = {
   'failover-api-endpoints': option({
     kind: list(hostPort(), { distinct: true }),
     default: ['pg01:8080', 'pg02:8080', 'pg03:8080'],
-    commands: ['failover'],
+    commands: askers,
     explain:
-      'The failover APIs of all Postgres nodes. Clients of a node that is missing here are not paused.',
+      'The failover APIs of all Postgres nodes. The failover checks and asks only these, and the clients of a ' +
+      'node that is missing here, and has no proxy, are not paused.',
   }),
   'health-check-timeout': option({
     kind: duration(),
     default: 2_000,
-    commands: ['failover'],
+    commands: ['failover', 'status'],
     explain:
-      'How long the check of each node may take. Clients notice nothing of it: it comes before the pause.',
+      'How long the check of each node may take, and for `status` its answer. Clients notice nothing of it: it ' +
+      'comes before the pause.',
   }),
   'lock-timeout': option({
     kind: duration(),
     default: 5_000,
-    commands: ['failover'],
+    commands: ['failover', 'cleanup'],
     explain:
       'How long to wait while another failover holds the lock. Clients notice nothing of it: it comes before the pause.',
   }),
@@ -530,10 +538,26 @@ export const options = {
     explain:
       'The most WAL that the target may have left to flush. Clients wait until it has caught up, so more is refused.',
   }),
+  json: option({
+    kind: boolean(),
+    default: false,
+    commands: ['failover', 'status', 'history'],
+    explain:
+      'Prints one JSON document on stdout in place of text for people: the report of the failover, the status, ' +
+      'the history. docs/records.md tells what is in them.',
+  }),
+  'forget-proxy': option({
+    kind: text({ empty: 'allowed' }, 'ID'),
+    default: '',
+    commands: ['cleanup'],
+    explain:
+      'The id of a proxy that is gone for good: the checks of a failover name it no more. One that is registered ' +
+      'now is not forgotten.',
+  }),
   'resume-timeout': option({
     kind: duration(),
     default: 5_000,
-    commands: ['failover'],
+    commands: ['failover', 'cleanup'],
     explain:
       'How long each PgBouncer may take to lead to the new primary and let its clients go on. Those of one that ' +
       'takes longer wait until pause-expiry.',
@@ -541,7 +565,7 @@ export const options = {
   'pacemaker-timeout': option({
     kind: duration(),
     default: 20_000,
-    commands: ['failover'],
+    commands: ['failover', 'cleanup'],
     explain:
       'How long Pacemaker may take to accept a command, not to carry it out. Clients wait meanwhile, as they are ' +
       'paused by then.',

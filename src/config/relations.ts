@@ -94,6 +94,8 @@ export const relations: readonly Relation[] = [
 export const oddities: readonly Relation[] = [
   needs('etcd-password', 'etcd-user'),
   needs('etcd-password-file', 'etcd-user'),
+  needs('probe-password', 'probe-user'),
+  needs('probe-password-file', 'probe-user'),
   {
     between: ['promote-timeout', 'pause-expiry'],
     check: (config) => {

@@ -8,8 +8,8 @@ const COMMENT_WIDTH = 98;
 
 /**
  * The configuration as a TOML file that pgcm reads again: each option with its effective value, its
- * explanation above it. Commented out are passwords (whose value is not shown), the file's own name, and
- * what only follows another option, so that it goes on following when somebody changes that one.
+ * explanation above it. Commented out are passwords (whose value is not shown), the file's own name, what has
+ * no effect, and what only follows another option, so that it goes on following when somebody changes that one.
  */
 export function showConfig({ config, origins }: Pick<Loaded, 'config' | 'origins'>): string {
   return optionNames
@@ -26,11 +26,11 @@ export function showConfig({ config, origins }: Pick<Loaded, 'config' | 'origins
 }
 
 function assignment(name: OptionName, value: unknown, origins: Loaded['origins']): string {
-  const { kind, follows } = declaration(name);
+  const { kind, follows, obsolete } = declaration(name);
   if (kind.secret) return `# ${name} = "..."`;
   const line = `${name} = ${kind.toToml(value)}`;
-  const derived = follows !== undefined && !origins.has(name);
-  return name === 'config-file' || derived ? `# ${line}` : line;
+  const unset = (follows !== undefined || obsolete !== undefined) && !origins.has(name);
+  return name === 'config-file' || unset ? `# ${line}` : line;
 }
 
 function setBy(origin: Origin | undefined): string {

@@ -48,6 +48,9 @@ async function pgcm(args: readonly string[], given: Given = {}): Promise<Ran> {
     supervise: fake('supervise'),
     proxy: fake('proxy'),
     failover: fake('failover'),
+    cleanup: fake('cleanup'),
+    status: fake('status'),
+    history: fake('history'),
   };
   const streams = { stdout: output('stdout'), stderr: output('stderr') };
   const signal = given.signal ?? new AbortController().signal;

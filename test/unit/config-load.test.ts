@@ -77,7 +77,7 @@ describe('bad input', () => {
     });
     assert.deepEqual(problems, [
       '--etcd-tiemout: no such option',
-      '--lock-timeout: proxy does not use it (failover would)',
+      '--lock-timeout: proxy does not use it (failover and cleanup would)',
       'PGCM_PAUSE_EXPIREY: no option has this variable, did you mean PGCM_PAUSE_EXPIRY?',
       'FILE:4: etcd-namspace: no such option, did you mean etcd-namespace?',
       'FILE:6: etcd: no such option (keys are not nested: etcd-namespace = ...)',
@@ -227,6 +227,7 @@ describe('relations between options', () => {
       /promote-timeout \(30s\) is longer than pause-expiry/,
     );
     assert.match(await warned({ 'etcd-password-file': '/x' }), /etcd-password-file needs etcd-user/);
+    assert.match(await warned({ 'probe-password': 'x' }), /probe-password needs probe-user/);
     assert.match(await warned({ 'postgres-master-crm-xpath': '//x' }), /has no effect/);
     assert.match(
       await warned({ 'pgbouncer-password': 'x' }),

@@ -107,8 +107,8 @@ const samples: Record<Exclude<keyof Config, 'config-file'>, string> = {
   'probe-user': 'prober',
   'probe-database': 'app',
   'probe-port': '5433',
-  'probe-password': 'hush',
-  'probe-password-file': '/etc/pgcm/probe',
+  'probe-password': 'hunter5',
+  'probe-password-file': '',
   'checkpoint-timeout': '7s',
   'no-checkpoint': 'true',
   'rejoin-timeout': '8s',
@@ -118,6 +118,8 @@ const samples: Record<Exclude<keyof Config, 'config-file'>, string> = {
   force: 'true',
   'terminate-blockers': '30s',
   'max-lag': '1MB',
+  json: 'true',
+  'forget-proxy': 'app-9',
   'pacemaker-timeout': '21s',
 };
 
@@ -190,7 +192,12 @@ describe('show-config', () => {
     const shown = await load({ flags: samples });
     const text = showConfig(shown);
     const again = await load({ toml: text });
-    const secrets = { 'etcd-password': '', 'pgbouncer-password': '', 'postgres-password': '' };
+    const secrets = {
+      'etcd-password': '',
+      'pgbouncer-password': '',
+      'postgres-password': '',
+      'probe-password': '',
+    };
     assert.deepEqual({ ...again.config, 'config-file': '' }, { ...shown.config, ...secrets });
     for (const name of optionNames) assert.match(text, new RegExp(`^(# )?${name} = `, 'm'));
   });
@@ -209,7 +216,7 @@ describe('show-config', () => {
   it('never shows a password', async () => {
     const text = showConfig(await load({ flags: samples }));
     assert.doesNotMatch(text, /hunter/);
-    for (const name of ['etcd-password', 'pgbouncer-password', 'postgres-password']) {
+    for (const name of ['etcd-password', 'pgbouncer-password', 'postgres-password', 'probe-password']) {
       assert.match(text, new RegExp(`^# ${name} = "\\.\\.\\."$`, 'm'));
       assert.doesNotMatch(text, new RegExp(`^${name} =`, 'm'));
     }
@@ -221,9 +228,17 @@ describe('show-config', () => {
     assert.match(block ?? '', /^# How long to wait while another failover/);
     assert.match(
       block ?? '',
-      /\n# Default: 5s\. Used by failover\. Set by the environment\.\nlock-timeout = "9s"$/,
+      /\n# Default: 5s\. Used by failover and cleanup\. Set by the environment\.\nlock-timeout = "9s"$/,
     );
     assert.ok(text.split('\n').every((line) => line.length <= 100));
+  });
+
+  it('shows an option without effect as a comment, unless somebody has set it', async () => {
+    const name = 'postgres-master-crm-xpath';
+    const shown = showConfig(await load());
+    assert.match(shown, new RegExp(`^# ${name} = "//node`, 'm'));
+    assert.deepEqual((await load({ toml: shown })).warnings, []);
+    assert.match(showConfig(await load({ flags: { [name]: '//x' } })), new RegExp(`^${name} = "//x"$`, 'm'));
   });
 
   it('shows a value that only follows another one as a comment', async () => {

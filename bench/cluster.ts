@@ -4,6 +4,7 @@ import { asPostgres, missingInCluster } from '../playground/cluster.js';
 import type { RunResult } from '../playground/exec.js';
 import type { HostStatus } from '../playground/protocol.js';
 import { rejoin } from '../playground/rejoin.js';
+import { messageOf } from './errors.js';
 
 /** Who does what in the cluster, as its PostgreSQL servers say. */
 export interface Roles {
@@ -75,14 +76,18 @@ export async function makeWhole(playground: Playground, signal: AbortSignal): Pr
   await untilWhole(playground, signal);
 }
 
-/** Wait until the cluster is as it was at the start. @throws when it does not get there by itself */
-export async function untilWhole(playground: Playground, signal: AbortSignal): Promise<void> {
-  const deadline = performance.now() + wholeDeadlineMs;
+/** Wait until the cluster is as it was at the start. @throws when it does not get there by itself in time */
+export async function untilWhole(
+  playground: Playground,
+  signal: AbortSignal,
+  withinMs = wholeDeadlineMs,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
   for (;;) {
-    const missing = await missingInCluster(playground).catch((error: unknown) => String(error));
+    const missing = await missingInCluster(playground).catch((error: unknown) => messageOf(error));
     if (missing === undefined) return;
     if (performance.now() > deadline) {
-      throw new Error(`after ${wholeDeadlineMs / 1_000} s still waiting for ${missing}`);
+      throw new Error(`after ${withinMs / 1_000} s still waiting for ${missing}`);
     }
     await delay(250, undefined, { signal });
   }

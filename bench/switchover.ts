@@ -2,7 +2,7 @@
 import type { Playground } from '../playground/client.js';
 import { milestonesOf, story, summariseStretches, type Milestones } from './breakdown.js';
 import { makeWhole, untilWhole, type Roles } from './cluster.js';
-import { stepOf } from './failover-command.js';
+import { messageOf } from './errors.js';
 import {
   complaints,
   everyTarget,
@@ -55,6 +55,8 @@ export interface ProxiesReport {
 /** What each client has to reach for the figures to mean anything. */
 const leastRate = 50;
 const leadMs = 3_000;
+/** The command ends when the old primary streams; Pacemaker takes note of it some seconds later. */
+const rejoinMs = 20_000;
 /** With pgbench, for buffers to be dirty. */
 const dirtyingMs = 10_000;
 
@@ -186,9 +188,11 @@ async function measure(
   print(`run ${title}: ${result.before.primary.name} -> ${result.before.sync.name}: ${inWords(figures)}`);
   for (const line of [...complaints(result), ...doubts(result, figures)]) print(`  ${line}`);
   if (breakdown) for (const line of story(result)) print(line);
-  // Not every state of the command brings the old primary back by itself.
-  const rejoined = result.command.lines.some((line) => stepOf(line) === 'rejoin');
-  await (rejoined ? untilWhole : makeWhole)(playground, signal);
+  await untilWhole(playground, signal, rejoinMs).catch(async (error: unknown) => {
+    signal.throwIfAborted();
+    print(`  the command's own rejoin did not make the cluster whole: ${messageOf(error)}`);
+    await makeWhole(playground, signal);
+  });
   return { figures, milestones: milestonesOf(result) };
 }
 

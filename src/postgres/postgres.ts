@@ -1,21 +1,27 @@
-import { Socket } from 'node:net';
-import { Client } from 'pg';
+import { PgcmError } from '../domain/errors.js';
+import type { PostgresInspection } from '../domain/inspection.js';
+import type { Probe, Terminated } from '../domain/node-api.js';
 import type { Postgres, PostgresState } from '../domain/postgres.js';
-import type { Probe } from '../domain/node-api.js';
-import { describeError, PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
+import {
+  Connection,
+  INSUFFICIENT_PRIVILEGE,
+  missingRight,
+  placeOf,
+  postgresError,
+  sqlState,
+  withConnection,
+  type PostgresOptions,
+  type Row,
+} from './connection.js';
+import { inspectPostgres } from './inspect.js';
+import { terminateBlockers } from './terminate.js';
 
-export interface PostgresOptions {
-  /** The folder of the unix socket. */
-  readonly socketDir: string;
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
-  readonly password: string | undefined;
-  /** For each question, the connection included. */
-  readonly timeout: Milliseconds;
-}
+export type { PostgresOptions } from './connection.js';
+
+/** What an inspection may take beside the connection: it waits for standbys that do not answer. */
+const INSPECTION: Milliseconds = 3_000;
 
 /**
  * This node's own PostgreSQL over its unix socket, on one connection that is made again when it
@@ -64,70 +70,89 @@ export class LocalPostgres implements Postgres {
     return typeof row?.['xid'] === 'string' && row['read_only'] === 'off';
   }
 
-  inspect = (): Promise<never> => notYet();
-  checkpoint = (): Promise<never> => notYet();
-  terminate = (): Promise<never> => notYet();
-  dataDirectory = (): Promise<never> => notYet();
+  /** Each of what follows may take long: on a connection of its own, so that no probe waits behind it. */
+  inspect(signal: AbortSignal): Promise<PostgresInspection> {
+    return this.#apart(this.#options.timeout + INSPECTION, signal, (connection, on) =>
+      inspectPostgres(connection, placeOf(this.#options), on),
+    );
+  }
 
-  #ask(sql: string, signal: AbortSignal): Promise<readonly Record<string, unknown>[]> {
-    const what = `PostgreSQL at ${this.#options.socketDir}, port ${this.#options.port}`;
+  async checkpoint(signal: AbortSignal): Promise<void> {
+    await this.#apart(Infinity, signal, async (connection) => {
+      try {
+        await connection.query('CHECKPOINT');
+      } catch (error) {
+        throw this.#denied(
+          error,
+          'CHECKPOINT',
+          'GRANT pg_checkpoint TO postgres-user (before PostgreSQL 15 only a superuser may)',
+        );
+      }
+    });
+  }
+
+  terminate(olderThan: Milliseconds, signal: AbortSignal): Promise<readonly Terminated[]> {
+    return this.#apart(this.#options.timeout + INSPECTION, signal, (connection, on) =>
+      terminateBlockers(connection, olderThan, placeOf(this.#options), on),
+    );
+  }
+
+  async dataDirectory(signal: AbortSignal): Promise<string> {
+    return this.#apart(this.#options.timeout, signal, async (connection) => {
+      try {
+        const [row] = await connection.query('SHOW data_directory');
+        const path = row?.['data_directory'];
+        if (typeof path === 'string' && path.startsWith('/')) return path;
+        throw new PgcmError('invalid-answer', `${placeOf(this.#options)}: data_directory is no path`);
+      } catch (error) {
+        throw this.#denied(error, 'SHOW data_directory', 'GRANT pg_monitor TO postgres-user');
+      }
+    });
+  }
+
+  #denied(error: unknown, tried: string, remedy: string): unknown {
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) return error;
+    const role = `${tried} is not allowed to ${this.#options.user}`;
+    return missingRight(placeOf(this.#options), role, remedy, error);
+  }
+
+  #apart<T>(
+    limit: Milliseconds,
+    signal: AbortSignal,
+    work: (connection: Connection, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return withConnection(this.#options, limit, signal, work);
+  }
+
+  #ask(sql: string, signal: AbortSignal): Promise<readonly Row[]> {
+    const what = placeOf(this.#options);
     const answer = this.#queue.then(() =>
-      runWithDeadline(what, this.#options.timeout, signal, async () => {
-        const client = await this.#connected();
-        const result: unknown = await client.query(sql);
-        // Several statements in one text give one result each; the one with rows is the answer.
-        const results = (Array.isArray(result) ? result : [result]) as { rows: Record<string, unknown>[] }[];
-        return results.find((r) => r.rows.length > 0)?.rows ?? [];
-      }).catch((error: unknown) => {
+      runWithDeadline(what, this.#options.timeout, signal, async () =>
+        (await this.#connected()).query(sql),
+      ).catch((error: unknown) => {
         this.close();
-        if (error instanceof PgcmError) throw error;
-        throw new PgcmError('unavailable', `${what}: ${describeError(error)}`, { cause: error });
+        throw postgresError(what, error);
       }),
     );
     this.#queue = answer.catch(() => undefined);
     return answer;
   }
 
-  async #connected(): Promise<Client> {
-    if (this.#connection !== undefined) return this.#connection.client;
-    const { socketDir, port, user, database, password, timeout } = this.#options;
-    const socket = new Socket();
-    const client = new Client({
-      host: socketDir,
-      port,
-      user,
-      database,
-      password,
-      connectionTimeoutMillis: timeout,
-      application_name: 'pgcm',
-      // A unix socket has no TLS, whatever PGSSLMODE says to other programs.
-      ...(socketDir.startsWith('/') ? { ssl: false } : {}),
-      stream: () => socket,
-    });
-    const connection = { client, socket };
-    this.#connection = connection;
+  async #connected(): Promise<Connection> {
+    if (this.#connection !== undefined) return this.#connection;
     // The server ends connections when it stops. The next question makes a new one and says what is wrong.
     const forget = (): void => {
       if (this.#connection === connection) this.#connection = undefined;
     };
-    client.on('error', forget);
-    client.on('end', forget);
-    await client.connect();
-    return client;
+    const connection = Connection.start(this.#options, forget);
+    this.#connection = connection;
+    await connection.ready();
+    return connection;
   }
 
   /** Without a farewell: a frozen server would never answer it. */
   close(): void {
-    this.#connection?.socket.destroy();
+    this.#connection?.destroy();
     this.#connection = undefined;
   }
-}
-
-interface Connection {
-  readonly client: Client;
-  readonly socket: Socket;
-}
-
-function notYet(): Promise<never> {
-  return Promise.reject(new PgcmError('unsupported', 'not there yet'));
 }

@@ -13,9 +13,15 @@ export interface PostgresServer {
   /** The folder of its unix socket. */
   readonly folder: string;
   readonly pid: number;
+  /** Its data directory. */
+  readonly data: string;
   /** A connection of the superuser `postgres`, which the caller ends. */
   connect(database?: string): Promise<Client>;
   signal(name: NodeJS.Signals): void;
+  /** Ends it with SIGINT (a fast stop), SIGQUIT (a crash) or SIGKILL; its data stay. */
+  end(name: 'SIGINT' | 'SIGQUIT'): Promise<void>;
+  /** Makes a standby a primary, and waits until it is one. */
+  promote(): Promise<void>;
   /** Ends it at once (SIGQUIT) and removes its data. */
   stop(): Promise<void>;
 }
@@ -27,30 +33,26 @@ export interface PostgresServer {
 export async function startPostgres({
   addresses = ['127.0.0.1'],
   settings = {},
+  standbyOf,
 }: {
   addresses?: readonly string[];
   settings?: Readonly<Record<string, string>>;
+  /** Starts from a base backup of that server, and follows it. */
+  standbyOf?: PostgresServer;
 } = {}): Promise<PostgresServer> {
   const folder = serverFolder('pg');
   const data = join(folder.path, 'data');
   const identity = serverIdentity();
-  execFileSync(
-    binary('initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'postgres',
-      '-A',
-      'trust',
-      '--no-sync',
-      '--no-instructions',
-      '-E',
-      'UTF8',
-      '--locale=C',
-    ],
-    { ...identity, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const run = (name: string, ...args: string[]): void => {
+    execFileSync(binary(name), args, { ...identity, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  };
+  if (standbyOf === undefined) {
+    const access = ['-U', 'postgres', '-A', 'trust'];
+    run('initdb', '-D', data, ...access, '--no-sync', '--no-instructions', '-E', 'UTF8', '--locale=C');
+  } else {
+    const source = `host=${standbyOf.folder} port=${standbyOf.port} user=postgres application_name=standby`;
+    run('pg_basebackup', '-D', data, '-d', source, '-R', '-c', 'fast', '-X', 'stream', '--no-sync');
+  }
   const port = await freePort();
   const all: Readonly<Record<string, string>> = {
     listen_addresses: addresses.join(','),
@@ -86,7 +88,25 @@ export async function startPostgres({
     await stop();
     throw error;
   }
-  return { port, folder: folder.path, pid: server.pid, connect, signal: (name) => server.signal(name), stop };
+  const promote = async (): Promise<void> => {
+    const client = await connect();
+    try {
+      await client.query('SELECT pg_promote()');
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    port,
+    folder: folder.path,
+    pid: server.pid,
+    data,
+    connect,
+    signal: (name) => server.signal(name),
+    end: (name) => server.end(name),
+    promote,
+    stop,
+  };
 }
 
 function binary(name: string): string {

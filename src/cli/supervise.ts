@@ -1,21 +1,27 @@
 import { createManager } from '../cluster/registry.js';
-import { describeError } from '../domain/errors.js';
+import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
+import { EtcdLockView } from '../etcd/lock-view.js';
+import { EtcdMandateCheck } from '../etcd/mandate-check.js';
+import { nodeApi } from '../grpc/client.js';
 import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
 import { sdNotify } from '../runtime/sd-notify.js';
+import { remembered } from '../runtime/remembered.js';
+import { Addresses } from '../supervise/addresses.js';
+import { Janitor } from '../supervise/janitor.js';
+import { LocalBouncers } from '../supervise/local-bouncers.js';
+import { MandateGate } from '../supervise/mandate-gate.js';
 import { SuperviseNode } from '../supervise/node-service.js';
 import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
+import { Rejoin } from '../supervise/rejoin.js';
 import { RoleWatch } from '../supervise/role-watch.js';
 import type { Command } from './context.js';
 import { apiTls, bouncersOf, openEtcd, routeStore, runDaemon } from './parts.js';
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;
-
-/** For each part's answer to a health check: within the command's default health-check-timeout. */
-const PART_TIMEOUT = 1_500;
 
 export const run: Command<'supervise'> = async ({ config, log, signal, env }) => {
   const tls = await apiTls(config);
@@ -35,6 +41,12 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     password: config['postgres-password'],
     timeout: config['postgres-timeout'],
   });
+  const localName = remembered((on) => manager.localName(on));
+  const addresses = new Addresses(manager);
+  const gate = new MandateGate(
+    new EtcdMandateCheck(etcd, config['etcd-postgres-master-key']),
+    config['etcd-timeout'],
+  );
   const keeper = new PauseKeeper({ bouncers, timeout: config['pgbouncer-timeout'], log });
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
@@ -43,6 +55,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   });
   const publisher = new Publisher({
     manager,
+    addresses,
     routes,
     role: roleWatch,
     log,
@@ -50,22 +63,53 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     retryInterval: config['host-key-update-retry-interval'],
     etcdTimeout: config['etcd-timeout'],
   });
+  const proxy = nodeApi(`unix:${config['proxy-socket']}`, undefined);
+  const localBouncers = new LocalBouncers({
+    proxy,
+    keeper,
+    bouncers,
+    primary: () => (publisher.published?.kind === 'route' ? publisher.published.route.address : undefined),
+  });
+  const rejoin = new Rejoin({
+    postgres,
+    manager,
+    localName,
+    dataDirectory: () => Promise.reject(new PgcmError('unsupported', 'the data directory')),
+    evidence: () => Promise.reject(new PgcmError('unsupported', 'the control file')),
+    log,
+  });
   const node = new SuperviseNode({
     manager,
+    localName,
+    addresses,
+    recentLook: (age) => publisher.recentLook(age),
     routes,
-    published: () => publisher.published,
-    bouncers,
-    keeper,
+    bouncers: localBouncers,
     postgres,
-    expectPromotion: () => roleWatch.expectPromotion(),
+    gate,
+    rejoin,
+    expectPromotion: () => {
+      roleWatch.expectPromotion();
+      publisher.expectPromotion();
+    },
     log,
-    partTimeout: PART_TIMEOUT,
+  });
+  const janitor = new Janitor({
+    manager,
+    lock: new EtcdLockView(etcd, config['etcd-postgres-master-key']),
+    log,
+    etcdTimeout: config['etcd-timeout'],
   });
   const server = apiServer(node, { bindAddress: config['bind-address'], tls, log });
-  const watchdog = sdNotify(env, (error) => log.warn(events.watchdogError, { error: describeError(error) }));
+  const watchdog = sdNotify(
+    env,
+    (error) => log.warn(events.watchdogError, { error: describeError(error) }),
+    server.listening,
+  );
   try {
-    return await runDaemon([server, publisher, roleWatch, keeper, watchdog], log, signal);
+    return await runDaemon([server, publisher, roleWatch, keeper, janitor, watchdog], log, signal);
   } finally {
+    proxy.close();
     postgres.close();
     etcd.close();
   }

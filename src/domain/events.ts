@@ -38,6 +38,11 @@ export const events = {
   publishError: 'publish.error',
   publishRecovered: 'publish.recovered',
   roleChange: 'postgres.role_change',
+  blockersTerminated: 'postgres.blockers_terminated',
+  orphanedMove: 'pacemaker.orphaned_move',
+  topologyUpdate: 'etcd.topology_update',
+  rejoinStart: 'rejoin.start',
+  rejoinEnd: 'rejoin.end',
 
   pgbouncerReload: 'pgbouncer.reload_configuration',
   pgbouncerError: 'pgbouncer.error',

@@ -15,9 +15,14 @@ export interface NotifyEnvironment {
  * alive. Node has no datagram sockets of the unix family, so systemd's own systemd-notify sends the
  * messages; the unit needs NotifyAccess=all for that.
  *
+ * @param ready before READY=1 is sent; by default the daemon is ready as soon as it runs
  * @returns a service, or undefined when no service manager asked to be told
  */
-export function sdNotify(env: NotifyEnvironment, onError: (error: unknown) => void): Service | undefined {
+export function sdNotify(
+  env: NotifyEnvironment,
+  onError: (error: unknown) => void,
+  ready: Promise<void> = Promise.resolve(),
+): Service | undefined {
   if (env.NOTIFY_SOCKET === undefined || env.NOTIFY_SOCKET === '') return undefined;
   const every = watchdogInterval(env.WATCHDOG_USEC);
   return {
@@ -31,7 +36,8 @@ export function sdNotify(env: NotifyEnvironment, onError: (error: unknown) => vo
           if (!on.aborted) onError(error);
         }
       };
-      await send('READY=1', signal);
+      await Promise.race([ready, untilAborted(signal)]);
+      if (!signal.aborted) await send('READY=1', signal);
       while (every !== undefined && (await sleep(every, signal)) === 'elapsed')
         await send('WATCHDOG=1', signal);
       if (every === undefined) await untilAborted(signal);

@@ -1,32 +1,56 @@
 import type { Address } from '../domain/address.js';
-import type { Bouncer } from '../domain/bouncer.js';
-import { syncStandby, type ClusterManager, type Located, type Topology } from '../domain/cluster.js';
-import { describeError, PgcmError } from '../domain/errors.js';
+import type { ClusterManager, Located, Topology } from '../domain/cluster.js';
+import { PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
+import type { NodeInspection } from '../domain/inspection.js';
 import type { Log } from '../domain/log.js';
 import type { Mandate } from '../domain/mandate.js';
-import type { NodeHealth, NodeService, PartHealth, PauseOrder, Probe } from '../domain/node-api.js';
+import type {
+  NodeHealth,
+  NodeService,
+  PauseOrder,
+  Probe,
+  Terminated,
+  TerminateOrder,
+  RejoinOrder,
+  RejoinOutcome,
+} from '../domain/node-api.js';
 import type { Postgres } from '../domain/postgres.js';
-import type { RouteReading, RouteStore } from '../domain/stores.js';
+import type { RouteStore } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
-import type { PauseKeeper } from '../pausing/pause-keeper.js';
-import { runWithDeadline } from '../runtime/deadline.js';
+import type { Addresses } from './addresses.js';
+import { checkHealth } from './health.js';
+import { inspectNode } from './inspect.js';
+import { UNNAMED } from './janitor.js';
+import type { LocalBouncers } from './local-bouncers.js';
+import type { MandateGate } from './mandate-gate.js';
+import type { Rejoin } from './rejoin.js';
+import { moveTarget, requireStreamingSync } from './move-target.js';
 
 export interface SuperviseParts {
   readonly manager: ClusterManager;
+  /** This node's name in the cluster manager. */
+  readonly localName: (signal: AbortSignal) => Promise<string>;
+  readonly addresses: Addresses;
+  /** The cluster as it was seen no longer ago than `age`, if it was. */
+  readonly recentLook: (age: Milliseconds) => Topology | undefined;
   readonly routes: RouteStore;
-  readonly published: () => RouteReading | undefined;
-  readonly bouncers: readonly Bouncer[];
-  readonly keeper: PauseKeeper;
+  readonly bouncers: LocalBouncers;
   readonly postgres: Postgres;
+  readonly gate: MandateGate;
   /** The switchover asks its target before and after: the first time it is still a standby. */
   readonly expectPromotion: () => void;
+  readonly rejoin: Rejoin;
   readonly log: Log;
-  /** For each part's answer to a health check. */
-  readonly partTimeout: Milliseconds;
 }
 
-/** What the failover API does on this node. */
+/**
+ * Clients wait while a primary is moved, and a look at the cluster manager takes longer than all the
+ * rest. What changes in between, PostgreSQL itself is asked for.
+ */
+const RECENT: Milliseconds = 1_500;
+
+/** What the failover API does on this node. Whatever acts does so only on behalf of who holds the lock. */
 export class SuperviseNode implements NodeService {
   readonly #parts: SuperviseParts;
 
@@ -34,112 +58,102 @@ export class SuperviseNode implements NodeService {
     this.#parts = parts;
   }
 
-  async healthCheck(signal: AbortSignal): Promise<NodeHealth> {
-    const { manager, bouncers, postgres, routes } = this.#parts;
-    let node = '';
-    const parts = await Promise.all([
-      this.#check('pacemaker', signal, async (on) => {
-        node = await manager.localName(on);
-        requireOperable(await manager.look(on));
-      }),
-      this.#check('pgbouncer', signal, async (on) => {
-        await Promise.all(bouncers.map((b) => b.databases(on)));
-      }),
-      this.#check('postgres', signal, async (on) => {
-        await postgres.state(on);
-      }),
-      this.#check('etcd', signal, async (on) => {
-        await routes.read(on);
-      }),
-    ]);
-    return { healthy: parts.every((p) => p.healthy), node, parts };
+  healthCheck(signal: AbortSignal): Promise<NodeHealth> {
+    const { bouncers, ...parts } = this.#parts;
+    return checkHealth({ ...parts, bouncers: bouncers.all }, signal);
   }
 
-  async #check(
-    part: string,
-    signal: AbortSignal,
-    ask: (on: AbortSignal) => Promise<void>,
-  ): Promise<PartHealth> {
-    try {
-      await runWithDeadline(part, this.#parts.partTimeout, signal, ask);
-      return { part, healthy: true, message: '' };
-    } catch (error) {
-      return { part, healthy: false, message: describeError(error) };
-    }
+  inspect(signal: AbortSignal): Promise<NodeInspection> {
+    return inspectNode(this.#parts, signal);
   }
-
-  async pause(order: PauseOrder, _mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
-    const reading = this.#parts.published();
-    await this.#parts.keeper.pause(
-      order,
-      reading?.kind === 'route' ? reading.route.address : undefined,
-      signal,
-    );
-  }
-
-  async resume(
-    target: Address | undefined,
-    timeout: Milliseconds,
-    _mandate: Mandate | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#parts.keeper.resume(target, timeout, signal);
-  }
-
-  async migrate(
-    _member: string | undefined,
-    mandate: Mandate | undefined,
-    signal: AbortSignal,
-  ): Promise<Located> {
-    const { manager, log } = this.#parts;
-    const topology = await manager.look(signal);
-    requireOperable(topology);
-    const standby = syncStandby(topology);
-    if (standby === undefined) {
-      const seen = topology.members.map(
-        (m) => `${m.name} ${m.role}/${m.syncState}${m.online ? '' : '/offline'}`,
-      );
-      throw new PgcmError(
-        'no-sync-standby',
-        `no synchronous standby to move the primary to: ${seen.join(', ')}`,
-      );
-    }
-    const address = await manager.addressOf(standby.name, signal);
-    log.info(
-      events.clientsMigrate,
-      { target: standby.name, address },
-      'asking the cluster manager to move the primary',
-    );
-    await manager.move(standby.name, mandate?.switchover ?? 'unnamed', signal);
-    return { name: standby.name, address };
-  }
-
-  async unmigrate(mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
-    const removed = await this.#parts.manager.cancelMove(mandate?.switchover, signal);
-    this.#parts.log.info(events.clientsUnmigrate, { removed });
-  }
-
-  inspect = (): Promise<never> => notYet('inspect');
-  checkpoint = (): Promise<never> => notYet('checkpoint');
-  terminate = (): Promise<never> => notYet('terminate');
-  rejoin = (): Promise<never> => notYet('rejoin');
 
   async probe(signal: AbortSignal): Promise<Probe> {
     const probe = await this.#parts.postgres.probe(signal);
     if (probe.inRecovery) this.#parts.expectPromotion();
     return probe;
   }
-}
 
-function notYet(rpc: string): Promise<never> {
-  return Promise.reject(new PgcmError('unsupported', `${rpc} is not there yet`));
-}
+  async pause(order: PauseOrder, mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
+    await this.#parts.gate.pass(mandate, signal);
+    await this.#parts.bouncers.pause(order, signal);
+  }
 
-/** @throws PgcmError when the cluster manager cannot move anything now */
-function requireOperable({ quorum, primary }: Topology): void {
-  if (!quorum) throw new PgcmError('no-quorum', 'this node is in a partition without quorum');
-  if (primary.kind === 'none') throw new PgcmError('no-primary', `there is no primary: ${primary.why}`);
-  if (primary.kind === 'several') {
-    throw new PgcmError('two-primaries', `several nodes are promoted: ${primary.names.join(', ')}`);
+  async resume(
+    target: Address | undefined,
+    timeout: Milliseconds,
+    mandate: Mandate | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#parts.gate.pass(mandate, signal);
+    await this.#parts.bouncers.resume(target, timeout, signal);
+  }
+
+  async migrate(
+    member: string | undefined,
+    mandate: Mandate | undefined,
+    signal: AbortSignal,
+  ): Promise<Located> {
+    const { manager, gate, log } = this.#parts;
+    const [granted, target] = await Promise.all([gate.open(mandate, signal), this.#target(member, signal)]);
+    log.info(
+      events.clientsMigrate,
+      { target: target.name, address: target.address, switchover: mandate?.switchover },
+      'asking the cluster manager to move the primary',
+    );
+    await granted.stillGood();
+    await manager.move(target.name, mandate?.switchover ?? UNNAMED, signal);
+    return target;
+  }
+
+  /** Only a member that is safe now, and where it is. */
+  async #target(member: string | undefined, signal: AbortSignal): Promise<Located> {
+    const { manager, localName, addresses, recentLook, postgres } = this.#parts;
+    const local = await localName(signal);
+    const recent = recentLook(RECENT);
+    const here = recent?.primary.kind === 'one' && recent.primary.name === local;
+    // Where PostgreSQL cannot be asked who streams, the cluster manager's word must be new.
+    const topology = here ? recent : await manager.look(signal);
+    const { name } = moveTarget(topology, member);
+    const address = await addresses.of(name, signal);
+    if (topology.primary.kind === 'one' && topology.primary.name === local) {
+      const { senders, inRecovery } = await postgres.inspect(signal);
+      if (inRecovery) {
+        throw new PgcmError('conflict', `${local} is the primary for the cluster manager, and in recovery`);
+      }
+      requireStreamingSync(name, address, senders);
+    }
+    return { name, address };
+  }
+
+  async unmigrate(mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
+    const { gate, manager, log } = this.#parts;
+    await gate.pass(mandate, signal);
+    const removed = await manager.cancelMove(mandate?.switchover, signal);
+    log.info(events.clientsUnmigrate, { removed: removed.join(' ') });
+  }
+
+  async checkpoint(mandate: Mandate, signal: AbortSignal): Promise<void> {
+    await this.#parts.gate.pass(mandate, signal);
+    await this.#parts.postgres.checkpoint(signal);
+  }
+
+  async terminate(
+    { olderThan }: TerminateOrder,
+    mandate: Mandate,
+    signal: AbortSignal,
+  ): Promise<readonly Terminated[]> {
+    const { gate, postgres, log } = this.#parts;
+    await gate.pass(mandate, signal);
+    const ended = await postgres.terminate(olderThan, signal);
+    log.warn(events.blockersTerminated, {
+      switchover: mandate.switchover,
+      backends: ended.map(({ pid, user }) => `${pid} (${user})`).join(' '),
+    });
+    return ended;
+  }
+
+  rejoin(order: RejoinOrder, mandate: Mandate, signal: AbortSignal): Promise<RejoinOutcome> {
+    const { rejoin, gate } = this.#parts;
+    return rejoin.run(order, () => gate.pass(mandate, signal), signal);
   }
 }

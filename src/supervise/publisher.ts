@@ -1,4 +1,5 @@
-import type { ClusterManager } from '../domain/cluster.js';
+import type { Address } from '../domain/address.js';
+import type { ClusterManager, Topology } from '../domain/cluster.js';
 import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
@@ -9,16 +10,21 @@ import { runWithDeadline } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
-import { wantedPrimary, type LocalRole, type Wanted } from './decision.js';
+import type { Addresses } from './addresses.js';
+import { wantedPrimary, type Wanted } from './decision.js';
+import { Looker, type Look } from './looker.js';
 
 /** What is seen of this node's own PostgreSQL. */
-export interface WatchedRole extends LocalRole {
+export interface WatchedRole {
+  /** Since when it is known that it left recovery under our eyes, on a new timeline, and takes writes. */
+  readonly promotedSince: Milliseconds | undefined;
   /** The cluster manager says that it is the primary: its promotion has nothing more to tell. */
   settle(): void;
 }
 
 export interface PublisherOptions {
-  readonly manager: ClusterManager;
+  readonly manager: Pick<ClusterManager, 'localName' | 'look'>;
+  readonly addresses: Addresses;
   readonly routes: RouteStore;
   readonly role: WatchedRole;
   readonly log: Log;
@@ -36,9 +42,11 @@ export interface PublisherOptions {
  */
 const OTHERS_WAIT: Milliseconds = 1_000;
 
-/** After a promotion was noticed here, looks follow each other this fast, for so long. */
-const HASTE_INTERVAL: Milliseconds = 30;
-const HASTE: Milliseconds = 10_000;
+/**
+ * A promotion here is published from a look that began before it, if that is no older than this and shows
+ * that nobody else can be primary: docs/decisions/0007-early-publishing.md says why that is safe.
+ */
+const YOUNG: Milliseconds = 500;
 
 interface Difference {
   readonly name: string;
@@ -51,41 +59,68 @@ export class Publisher implements Service {
   readonly name = 'publisher';
   readonly #options: PublisherOptions;
   readonly #log: Log;
+  readonly #looker: Looker;
   /** The key as the watch last told; undefined before the first answer. */
-  readonly #published = new Latest<RouteReading | undefined>(undefined);
-  /** Set to look at once. */
-  readonly #nudge = new Latest(0);
-  #hasteUntil: Milliseconds = 0;
+  #published: RouteReading | undefined;
+  #look: Look | undefined;
+  /** Set when there is something to decide anew. */
+  readonly #wake = new Latest(0);
+  /** Set when that cannot wait until a failed write is tried again. */
+  readonly #news = new Latest(0);
   #difference: Difference | undefined;
   #primary: string | undefined;
   #lastTrouble = '';
   #localName: string | undefined;
 
   constructor(options: PublisherOptions) {
+    const { manager, addresses, pollInterval } = options;
     this.#options = options;
     this.#log = options.log;
+    this.#looker = new Looker({
+      manager,
+      addresses,
+      pollInterval,
+      published: () => this.#published,
+      onLook: (look) => {
+        this.#look = look;
+        this.#wake.set(this.#wake.value + 1);
+      },
+    });
   }
 
   /** The published route as last seen; for those who need its address now. */
   get published(): RouteReading | undefined {
-    return this.#published.value;
+    return this.#published;
   }
 
-  /** Look now, and often for a while: the role of this node's PostgreSQL changed. */
+  /** The cluster as it was seen no longer ago than `age`. */
+  recentLook(age: Milliseconds): Topology | undefined {
+    return this.#looker.recent(age);
+  }
+
+  /** Somebody is about to promote this node. */
+  expectPromotion(): void {
+    this.#looker.expect();
+  }
+
+  /** The role of this node's PostgreSQL changed: decide at once from what is known, and look anew. */
   hurry(): void {
-    this.#hasteUntil = monotonic() + HASTE;
-    this.#nudge.set(this.#nudge.value + 1);
+    this.#looker.hurry();
+    this.#news.set(this.#news.value + 1);
+    this.#wake.set(this.#wake.value + 1);
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { routes } = this.#options;
     const onReading = (reading: RouteReading): void => {
-      this.#published.set(reading);
-      this.#nudge.set(this.#nudge.value + 1);
+      this.#published = reading;
+      this.#news.set(this.#news.value + 1);
+      this.#looker.now();
     };
     const [failure] = await runServices(
       [
         { name: `following ${routes.key}`, run: (on) => routes.follow(onReading, on) },
+        this.#looker,
         { name: 'publishing', run: (on) => this.#publishForever(on) },
       ],
       signal,
@@ -95,86 +130,76 @@ export class Publisher implements Service {
 
   async #publishForever(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const nudges = this.#nudge.value;
-      const delay = await this.#turn(signal);
-      // News that came during the turn are younger than its look, and the wait would not tell of them.
-      if (this.#nudge.value === nudges) await this.#nudge.changed(delay, signal);
+      const { value: wakes } = this.#wake;
+      if (this.#look !== undefined) await this.#turn(this.#look, signal);
+      // What came during the turn is newer than what it decided from, and the wait would not tell of it.
+      if (this.#wake.value === wakes) await this.#wake.changed(undefined, signal);
     }
   }
 
-  /** One look, and what follows from it. @returns the time until the next one */
-  async #turn(signal: AbortSignal): Promise<Milliseconds> {
+  /** What follows from one look. */
+  async #turn(look: Look, signal: AbortSignal): Promise<void> {
     const { pollInterval, retryInterval } = this.#options;
-    const { value: nudges } = this.#nudge;
-    await this.#keepOwnAddress(signal);
+    const { value: news } = this.#news;
     let wanted: Wanted;
-    let before: RouteReading | undefined;
     try {
-      // Taken before the look, and compared when writing: so a view from before somebody else's write
-      // can never be published over that write, however long this process was frozen in between.
-      before = this.#published.value;
-      wanted = await this.#look(signal);
+      wanted = await this.#decide(look, signal);
     } catch (error) {
-      // Interrupted: nothing is wrong.
       if (!signal.aborted) this.#trouble(events.pacemakerError, describeError(error), pollInterval);
-      return this.#untilNextLook();
+      return;
     }
     if (wanted.kind === 'keep') {
       this.#trouble(events.pacemakerError, wanted.why, pollInterval);
       this.#difference = undefined;
-      return this.#untilNextLook();
+      return;
     }
     this.#sayPrimary(wanted.name);
     try {
-      const settled = await this.#publish(wanted, before, signal);
+      const settled = await this.#publish(wanted, look, signal);
       this.#recovered();
-      // A role change that was told during this turn is not settled by it.
-      if (settled && this.#nudge.value === nudges) this.#hasteUntil = 0;
-      return this.#untilNextLook();
+      // What was told during this turn is not settled by it.
+      if (settled && this.#news.value === news) this.#looker.settle();
     } catch (error) {
-      if (!signal.aborted) this.#trouble(events.publishError, describeError(error), retryInterval);
-      return retryInterval;
+      if (signal.aborted) return;
+      this.#trouble(events.publishError, describeError(error), retryInterval);
+      if (this.#news.value === news) await this.#news.changed(retryInterval, signal);
+      this.#looker.now();
     }
   }
 
-  async #look(signal: AbortSignal): Promise<Wanted> {
+  async #decide({ began, outcome }: Look, signal: AbortSignal): Promise<Wanted> {
     const { manager, role } = this.#options;
+    if (outcome.kind === 'failed') throw outcome.error;
     this.#localName ??= await manager.localName(signal);
-    // The role is read before the look: a look that is older than the promotion would prove nothing.
-    const promotedHere = role.promotedHere;
-    const wanted = wantedPrimary(await manager.look(signal), this.#localName, { promotedHere });
+    const since = role.promotedSince;
+    const promotedHere = since !== undefined && (began >= since || monotonic() - began <= YOUNG);
+    const wanted = wantedPrimary(outcome.topology, this.#localName, { promotedHere });
     // From here on the cluster manager's word counts: when it takes the role away again, a PostgreSQL
     // that was stopped a moment ago must not be published because of its promotion long before.
     if (wanted.kind === 'primary' && !wanted.early && wanted.name === this.#localName) role.settle();
     return wanted;
   }
 
-  /** So that it is known already in the moment in which this node becomes the primary. */
-  async #keepOwnAddress(signal: AbortSignal): Promise<void> {
-    if (this.#localName === undefined || this.#inHaste()) return;
-    // What keeps it from being found out is said where the address is needed.
-    await this.#options.manager.addressOf(this.#localName, signal).catch(() => undefined);
-  }
-
   /** @returns whether the key is right */
   async #publish(
     { name, early }: Extract<Wanted, { kind: 'primary' }>,
-    before: RouteReading | undefined,
+    { before, began }: Look,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { manager, routes, etcdTimeout } = this.#options;
-    const address = await manager.addressOf(name, signal);
+    const { addresses, routes, etcdTimeout } = this.#options;
+    const address = await addresses.of(name, signal);
     if (before === undefined) {
-      // The watch has not answered yet. This reading is younger than the look: it serves the next turn.
+      // The watch had not answered yet. This reading is younger than the look: it serves the next turn.
       this.#learn(await this.#read(signal), before);
       return false;
     }
-    if (before.kind === 'route' && before.route.address === address) {
+    if (leadsTo(before, address) || leadsTo(this.#published, address)) {
       this.#difference = undefined;
       return true;
     }
     const revision = before.kind === 'route' ? before.route.revision : before.revision;
     if (!this.#mayWrite(name, revision)) return false;
+    const age = Math.round(monotonic() - began);
     const outcome = await runWithDeadline(`writing ${routes.key}`, etcdTimeout, signal, (on) =>
       routes.publish(address, revision, on),
     );
@@ -183,7 +208,13 @@ export class Publisher implements Service {
       return false;
     }
     this.#learn({ kind: 'route', route: { address, revision: outcome.revision } }, before);
-    this.#log.info(events.etcdUpdate, { addr: address, node: name, revision: outcome.revision, early });
+    this.#log.info(events.etcdUpdate, {
+      addr: address,
+      node: name,
+      revision: outcome.revision,
+      early,
+      look_age: formatDuration(age),
+    });
     this.#difference = undefined;
     return true;
   }
@@ -193,7 +224,7 @@ export class Publisher implements Service {
    * that may be somebody else's later write, and the watch does not tell it twice.
    */
   #learn(reading: RouteReading, before: RouteReading | undefined): void {
-    if (this.#published.value === before) this.#published.set(reading);
+    if (this.#published === before) this.#published = reading;
   }
 
   #read(signal: AbortSignal): Promise<RouteReading> {
@@ -211,14 +242,6 @@ export class Publisher implements Service {
     return now - this.#difference.since >= OTHERS_WAIT;
   }
 
-  #untilNextLook(): Milliseconds {
-    return this.#inHaste() ? HASTE_INTERVAL : this.#options.pollInterval;
-  }
-
-  #inHaste(): boolean {
-    return monotonic() < this.#hasteUntil;
-  }
-
   #sayPrimary(name: string): void {
     if (this.#primary === name) return;
     this.#log.info(events.nodeChange, { node: name, previous: this.#primary });
@@ -233,7 +256,7 @@ export class Publisher implements Service {
   ): void {
     if (this.#lastTrouble === error) return;
     this.#lastTrouble = error;
-    const reading = this.#published.value;
+    const reading = this.#published;
     const route = reading?.kind === 'route' ? reading.route.address : undefined;
     this.#log.warn(event, { error, route_kept: route, next_try: formatDuration(next) });
   }
@@ -243,4 +266,8 @@ export class Publisher implements Service {
     this.#log.info(events.publishRecovered, { node: this.#primary, after: this.#lastTrouble });
     this.#lastTrouble = '';
   }
+}
+
+function leadsTo(reading: RouteReading | undefined, address: Address): boolean {
+  return reading?.kind === 'route' && reading.route.address === address;
 }

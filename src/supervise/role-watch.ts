@@ -28,21 +28,21 @@ export class RoleWatch implements Service {
   #inRecovery: boolean | undefined;
   /** The timeline that was followed as a standby; undefined until it was seen as one. */
   #standbyTimeline: number | undefined;
-  #promotedHere = false;
+  #promotedSince: Milliseconds | undefined;
   #hasteUntil: Milliseconds = 0;
 
   constructor(options: RoleWatchOptions) {
     this.#options = options;
   }
 
-  /** It left recovery under our eyes, on a new timeline, and takes writes. */
-  get promotedHere(): boolean {
-    return this.#promotedHere;
+  /** Since when it is known that it left recovery under our eyes, on a new timeline, and takes writes. */
+  get promotedSince(): Milliseconds | undefined {
+    return this.#promotedSince;
   }
 
   /** The cluster manager knows of it: what this node was promoted to then says nothing of later. */
   settle(): void {
-    this.#promotedHere = false;
+    this.#promotedSince = undefined;
     if (this.#inRecovery === false) this.#standbyTimeline = undefined;
   }
 
@@ -57,7 +57,7 @@ export class RoleWatch implements Service {
         await this.#ask(signal);
       } catch {
         // PostgreSQL is down: the cluster manager's business, and health_check says it.
-        this.#promotedHere = false;
+        this.#promotedSince = undefined;
       }
       await sleep(monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL, signal);
     }
@@ -68,16 +68,16 @@ export class RoleWatch implements Service {
     const { inRecovery } = await postgres.state(signal);
     if (
       inRecovery === this.#inRecovery &&
-      (inRecovery || this.#promotedHere || this.#standbyTimeline === undefined)
+      (inRecovery || this.#promotedSince !== undefined || this.#standbyTimeline === undefined)
     ) {
       return;
     }
     const { timeline, takesWrites } = await postgres.probe(signal);
     if (inRecovery) {
       this.#standbyTimeline = timeline;
-      this.#promotedHere = false;
+      this.#promotedSince = undefined;
     } else if (takesWrites && this.#standbyTimeline !== undefined) {
-      this.#promotedHere = timeline > this.#standbyTimeline;
+      this.#promotedSince = timeline > this.#standbyTimeline ? monotonic() : undefined;
       this.#hasteUntil = 0;
     }
     this.#tell(inRecovery, timeline);
@@ -86,7 +86,7 @@ export class RoleWatch implements Service {
   #tell(inRecovery: boolean, timeline: number): void {
     const changed = this.#inRecovery !== inRecovery;
     this.#inRecovery = inRecovery;
-    if (!changed && !this.#promotedHere) return;
+    if (!changed && this.#promotedSince === undefined) return;
     this.#options.log.info(events.roleChange, { role: inRecovery ? 'standby' : 'primary', timeline });
     this.#options.onChange();
   }

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
+import { monotonic } from '../../src/runtime/clock.js';
+import { Addresses } from '../../src/supervise/addresses.js';
 import { Publisher } from '../../src/supervise/publisher.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeManager, healthyTopology, member } from '../fakes/manager.js';
@@ -12,7 +14,7 @@ describe('publisher', () => {
   let manager: FakeManager;
   let routes: FakeRoutes;
   let log: FakeLog;
-  let role: { promotedHere: boolean; settle: () => void };
+  let role: { promotedSince: number | undefined; settle: () => void };
   let pollInterval: number;
   let stop: AbortController;
   let running: Promise<void>;
@@ -22,6 +24,7 @@ describe('publisher', () => {
     manager.local = local;
     publisher = new Publisher({
       manager,
+      addresses: new Addresses(manager),
       routes,
       role,
       log,
@@ -36,7 +39,7 @@ describe('publisher', () => {
     manager = new FakeManager();
     routes = new FakeRoutes();
     log = new FakeLog();
-    role = { promotedHere: false, settle: () => (role.promotedHere = false) };
+    role = { promotedSince: undefined, settle: () => (role.promotedSince = undefined) };
     pollInterval = 20;
     stop = new AbortController();
   });
@@ -102,7 +105,7 @@ describe('publisher', () => {
     const members = [member('pg01', { role: 'unknown' }), member('pg02'), member('pg03')];
     manager.topology = { quorum: true, primary: { kind: 'none', why: 'nobody' }, members };
     start('pg02');
-    role.promotedHere = true;
+    role.promotedSince = monotonic();
     publisher.hurry();
     await stays(() => published() === '10.77.0.11', 100);
     manager.topology = {
@@ -111,6 +114,60 @@ describe('publisher', () => {
     };
     await eventually(() => published() === '10.77.0.12');
     assert.equal(log.of(events.etcdUpdate)[0]?.['early'], true);
+  });
+
+  /** pg01 was demoted, pg02 is about to be promoted; only a look that is let through is answered. */
+  async function expectingPromotion(): Promise<{ hold: () => void; release: () => void }> {
+    routes.put('10.77.0.11');
+    const members = [member('pg01', { role: 'stopped' }), member('pg02'), member('pg03')];
+    manager.topology = { quorum: true, primary: { kind: 'none', why: 'nobody' }, members };
+    let gate: Promise<void> | undefined;
+    let release = (): void => undefined;
+    const look = manager.look.bind(manager);
+    manager.look = async () => {
+      const { topology } = manager;
+      await gate;
+      return gate === undefined ? look() : topology;
+    };
+    start('pg02');
+    publisher.expectPromotion();
+    await eventually(() => publisher.recentLook(100) !== undefined);
+    return {
+      hold: () => {
+        gate = new Promise<void>((resolve) => (release = resolve));
+      },
+      release: () => release(),
+    };
+  }
+
+  it('publishes a promotion from the look that it has at hand, without waiting for another', async () => {
+    const looks = await expectingPromotion();
+    looks.hold();
+    role.promotedSince = monotonic();
+    publisher.hurry();
+    await eventually(() => published() === '10.77.0.12');
+    looks.release();
+  });
+
+  it('does not publish from a look that is too old', async () => {
+    const looks = await expectingPromotion();
+    looks.hold();
+    await eventually(() => publisher.recentLook(600) === undefined);
+    role.promotedSince = monotonic();
+    publisher.hurry();
+    await stays(() => published() === '10.77.0.11', 100);
+    looks.release();
+    await eventually(() => published() === '10.77.0.12');
+  });
+
+  it('looks often while a promotion is expected, and only then', async () => {
+    pollInterval = 600_000;
+    start('pg02');
+    await eventually(() => manager.looks >= 1);
+    const { looks } = manager;
+    await stays(() => manager.looks === looks, 200);
+    publisher.expectPromotion();
+    await eventually(() => manager.looks > looks + 2, { limit: 2_000 });
   });
 
   it('does not publish a view that is older than what somebody else wrote', async () => {
@@ -132,7 +189,7 @@ describe('publisher', () => {
   });
 
   it('does not publish itself because of its promotion long ago when the primary is moved away', async () => {
-    role.promotedHere = true;
+    role.promotedSince = monotonic();
     start('pg01');
     await eventually(() => published() === '10.77.0.11');
     // pg01 was demoted, pg02 promoted; crm_mon does not say so yet, and here nobody has asked PostgreSQL since.

@@ -66,9 +66,9 @@ describe('role watch', () => {
 
   it('sees a promotion under its eyes, and tells it', async () => {
     await becomes(standby(1));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, true);
+    assert.equal(watch.promotedSince !== undefined, true);
     assert.equal(changes, 2);
     assert.deepEqual(
       log.of(events.roleChange).map((line) => [line['role'], line['timeline']]),
@@ -81,30 +81,30 @@ describe('role watch', () => {
 
   it('does not take a primary that it finds, or that restarted on its timeline, for promoted', async () => {
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes('down');
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
   });
 
   it('does not count a promotion until it takes writes', async () => {
     await becomes(standby(1));
     await becomes({ inRecovery: false, timeline: 2, takesWrites: false });
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, true);
+    assert.equal(watch.promotedSince !== undefined, true);
   });
 
   it('forgets a promotion when PostgreSQL is down, and when it is a standby again', async () => {
     await becomes(standby(1));
     await becomes(primary(2));
     await becomes('down');
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes(standby(2));
     await becomes(primary(3));
-    assert.equal(watch.promotedHere, true);
+    assert.equal(watch.promotedSince !== undefined, true);
     await becomes(standby(3));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
   });
 
   it('does not tell of a settled promotion again, also after a crash, but of the next one', async () => {
@@ -112,20 +112,20 @@ describe('role watch', () => {
     await becomes(primary(2));
     watch.settle();
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes('down');
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, false);
+    assert.equal(watch.promotedSince !== undefined, false);
     await becomes(standby(2));
     await becomes(primary(3));
-    assert.equal(watch.promotedHere, true);
+    assert.equal(watch.promotedSince !== undefined, true);
   });
 
   it('keeps what it knows of a standby that is settled too early', async () => {
     await becomes(standby(1));
     watch.settle();
     await becomes(primary(2));
-    assert.equal(watch.promotedHere, true);
+    assert.equal(watch.promotedSince !== undefined, true);
   });
 
   it('asks for nothing but the state while nothing changes', async () => {

@@ -32,7 +32,8 @@ export function parseCrmMon(xml: string): ClusterView {
   const online = [...nodes.matchAll(/<node [^>]*>/g)]
     .map(([tag]) => tag)
     .filter((tag) => attribute(tag, 'online') === 'true');
-  const promoted = [...xml.matchAll(/<resource ([^>]*)>([\s\S]*?)<\/resource>/g)].find(([, tag = '']) =>
+  // Not those without content (`<resource .../>`): an instance that runs nowhere.
+  const promoted = [...xml.matchAll(/<resource ([^>]*[^/>])>([\s\S]*?)<\/resource>/g)].find(([, tag = '']) =>
     ['Promoted', 'Master'].includes(attribute(tag, 'role') ?? ''),
   );
   return {

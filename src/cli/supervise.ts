@@ -1,5 +1,5 @@
 import { createManager } from '../cluster/registry.js';
-import { describeError, PgcmError } from '../domain/errors.js';
+import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import { EtcdLockView } from '../etcd/lock-view.js';
 import { EtcdMandateCheck } from '../etcd/mandate-check.js';
@@ -9,6 +9,7 @@ import { LocalPostgres } from '../postgres/postgres.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { remembered } from '../runtime/remembered.js';
 import { Addresses } from '../supervise/addresses.js';
+import { LocalFacts } from '../supervise/local-facts.js';
 import { Janitor } from '../supervise/janitor.js';
 import { LocalBouncers } from '../supervise/local-bouncers.js';
 import { MandateGate } from '../supervise/mandate-gate.js';
@@ -18,6 +19,7 @@ import { Publisher } from '../supervise/publisher.js';
 import { Rejoin } from '../supervise/rejoin.js';
 import { RoleWatch } from '../supervise/role-watch.js';
 import type { Command } from './context.js';
+import { evidenceReader, postgresOptions } from './local-postgres.js';
 import { apiTls, bouncersOf, openEtcd, routeStore, runDaemon } from './parts.js';
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
@@ -33,14 +35,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     getTimeout: config['pacemaker-get-timeout'],
     changeTimeout: CHANGE_TIMEOUT,
   });
-  const postgres = new LocalPostgres({
-    socketDir: config['postgres-socket-dir'],
-    port: config['postgres-port'],
-    user: config['postgres-user'],
-    database: config['postgres-database'],
-    password: config['postgres-password'],
-    timeout: config['postgres-timeout'],
-  });
+  const postgres = new LocalPostgres(postgresOptions(config));
   const localName = remembered((on) => manager.localName(on));
   const addresses = new Addresses(manager);
   const gate = new MandateGate(
@@ -51,7 +46,10 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
     log,
-    onChange: () => publisher.hurry(),
+    onChange: () => {
+      publisher.hurry();
+      facts.changed();
+    },
   });
   const publisher = new Publisher({
     manager,
@@ -70,12 +68,13 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     bouncers,
     primary: () => (publisher.published?.kind === 'route' ? publisher.published.route.address : undefined),
   });
+  const facts = new LocalFacts({ postgres, manager, dataDirectory: config['postgres-data-dir'] });
   const rejoin = new Rejoin({
     postgres,
     manager,
     localName,
-    dataDirectory: () => Promise.reject(new PgcmError('unsupported', 'the data directory')),
-    evidence: () => Promise.reject(new PgcmError('unsupported', 'the control file')),
+    dataDirectory: (on) => facts.dataDirectory(on),
+    evidence: evidenceReader(config),
     log,
   });
   const node = new SuperviseNode({
@@ -107,7 +106,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     server.listening,
   );
   try {
-    return await runDaemon([server, publisher, roleWatch, keeper, janitor, watchdog], log, signal);
+    return await runDaemon([server, publisher, roleWatch, facts, keeper, janitor, watchdog], log, signal);
   } finally {
     proxy.close();
     postgres.close();

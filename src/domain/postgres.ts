@@ -1,4 +1,4 @@
-import type { PostgresInspection } from './inspection.js';
+import type { PostgresInspection, WalSender } from './inspection.js';
 import type { Probe, Terminated } from './node-api.js';
 import type { Milliseconds } from './time.js';
 
@@ -11,6 +11,8 @@ export interface Postgres {
   /** A cheap question, to be asked many times a second. */
   state(signal: AbortSignal): Promise<PostgresState>;
   probe(signal: AbortSignal): Promise<Probe>;
+  /** Its walsenders as it knows them now; a cheap question, and none is looked at for being stale. */
+  senders(signal: AbortSignal): Promise<readonly WalSender[]>;
   inspect(signal: AbortSignal): Promise<PostgresInspection>;
   /** CHECKPOINT; may take long, so only the signal bounds it. */
   checkpoint(signal: AbortSignal): Promise<void>;

@@ -1,5 +1,5 @@
 import { PgcmError } from '../domain/errors.js';
-import type { PostgresInspection } from '../domain/inspection.js';
+import type { PostgresInspection, WalSender } from '../domain/inspection.js';
 import type { Probe, Terminated } from '../domain/node-api.js';
 import type { Postgres, PostgresState } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
@@ -16,6 +16,7 @@ import {
   type Row,
 } from './connection.js';
 import { inspectPostgres } from './inspect.js';
+import { SENDERS, toSender } from './senders.js';
 import { terminateBlockers } from './terminate.js';
 
 export type { PostgresOptions } from './connection.js';
@@ -68,6 +69,10 @@ export class LocalPostgres implements Postgres {
     );
     const [row] = rows;
     return typeof row?.['xid'] === 'string' && row['read_only'] === 'off';
+  }
+
+  async senders(signal: AbortSignal): Promise<readonly WalSender[]> {
+    return (await this.#ask(SENDERS, signal)).map(toSender);
   }
 
   /** Each of what follows may take long: on a connection of its own, so that no probe waits behind it. */

@@ -22,7 +22,7 @@ const SILENT_AT_LEAST: Milliseconds = 20_000;
 const SILENT_WITHOUT_TIMEOUT: Milliseconds = 60_000;
 
 /** A standby reports what it has replayed, which pg_receivewal never does, and uses no logical slot. */
-const SENDERS = `
+export const SENDERS = `
   SELECT s.pid, s.application_name, host(s.client_addr) AS address, s.state, s.sync_state,
          GREATEST(0, pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
                                           ELSE pg_current_wal_lsn() END, s.flush_lsn))::text AS lag,
@@ -128,6 +128,11 @@ async function readSettings(connection: Connection): Promise<Settings> {
 
 async function look(connection: Connection): Promise<readonly Look[]> {
   return (await connection.query(SENDERS)).map(toLook);
+}
+
+/** Of a row of SENDERS, without a judgement on its being stale. */
+export function toSender(row: Row): WalSender {
+  return toLook(row).sender;
 }
 
 function toLook(row: Row): Look {

@@ -1,6 +1,5 @@
 import type { Address } from '../domain/address.js';
 import type { ClusterManager, Located, Topology } from '../domain/cluster.js';
-import { PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { NodeInspection } from '../domain/inspection.js';
 import type { Log } from '../domain/log.js';
@@ -116,11 +115,7 @@ export class SuperviseNode implements NodeService {
     const { name } = moveTarget(topology, member);
     const address = await addresses.of(name, signal);
     if (topology.primary.kind === 'one' && topology.primary.name === local) {
-      const { senders, inRecovery } = await postgres.inspect(signal);
-      if (inRecovery) {
-        throw new PgcmError('conflict', `${local} is the primary for the cluster manager, and in recovery`);
-      }
-      requireStreamingSync(name, address, senders);
+      requireStreamingSync(name, address, await postgres.senders(signal));
     }
     return { name, address };
   }

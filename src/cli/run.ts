@@ -20,7 +20,7 @@ export interface Streams {
 /** The commands that do the work, loaded when they are asked for: help must not wait for gRPC. */
 export type Commands = { readonly [C in CommandName]: () => Promise<{ readonly run: Command<C> }> };
 
-const allCommands: Commands = {
+export const allCommands: Commands = {
   supervise: () => import('./supervise.js'),
   proxy: () => import('./proxy.js'),
   failover: () => import('./failover.js'),

@@ -1,41 +1,23 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { Client } from 'pg';
 import { lostAndDoubt } from '../../bench/measure.js';
 import type { Ack, Failure, LoadConfig, LoadRecord, ProbeConfig, ProbeRecord } from '../../bench/records.js';
+import { BenchProgram } from './bench-program.js';
 import { eventually } from '../support/eventually.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
 
-/** A program of the benchmark with the records that it wrote so far. */
-class Inside<R extends LoadRecord | ProbeRecord> {
-  readonly records: R[] = [];
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<number | null>;
-  #rest = '';
-
-  constructor(name: string, config: LoadConfig | ProbeConfig) {
-    const file = fileURLToPath(new URL(`../../bench/inside/${name}.js`, import.meta.url));
-    this.#child = spawn(process.execPath, [file, JSON.stringify(config)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child.stdout?.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
-    this.#ended = new Promise((resolve) => this.#child.once('close', resolve));
-  }
-
-  #read(chunk: string): void {
-    const lines = (this.#rest + chunk).split('\n');
-    this.#rest = lines.pop() ?? '';
-    this.records.push(...lines.map((line) => JSON.parse(line) as R));
+class Load extends BenchProgram<LoadRecord> {
+  constructor(config: LoadConfig) {
+    super('load-main', config);
   }
 
   get acks(): Ack[] {
-    return this.records.filter((record): record is Ack & R => record.kind === 'ack');
+    return this.records.filter((record) => record.kind === 'ack');
   }
 
   get failures(): Failure[] {
-    return this.records.filter((record): record is Failure & R => record.kind === 'failure');
+    return this.records.filter((record) => record.kind === 'failure');
   }
 
   /** Waits for this many more acknowledged statements. */
@@ -43,17 +25,12 @@ class Inside<R extends LoadRecord | ProbeRecord> {
     const enough = this.acks.length + count;
     await eventually(() => this.acks.length >= enough, { what: 'more acknowledged statements' });
   }
-
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
-    this.#child.kill(signal);
-    return this.#ended;
-  }
 }
 
 describe('the load of the benchmark', () => {
   let server: PostgresServer;
   let admin: Client;
-  let load: Inside<LoadRecord>;
+  let load: Load;
 
   before(async () => {
     server = await startPostgres();
@@ -72,7 +49,7 @@ describe('the load of the benchmark', () => {
     await admin.query('create table load (id bigint primary key, client int not null)');
     await admin.query('alter table load owner to app');
     const target = { name: 'one', host: '127.0.0.1', port: server.port };
-    load = new Inside<LoadRecord>('load-main', {
+    load = new Load({
       targets: [
         { ...target, clients: 2 },
         { ...target, clients: 1 },
@@ -179,13 +156,13 @@ describe('the prober of the benchmark', () => {
     const admin = await server.connect('app');
     await admin.query('create table probes (at timestamptz default clock_timestamp())');
     await admin.query('alter table probes owner to app');
-    const prober = new Inside<ProbeRecord>('prober-main', {
+    const prober = new BenchProgram<ProbeRecord>('prober-main', {
       host: '127.0.0.1',
       port: server.port,
       table: 'probes',
       seconds: 60,
       intervalMs: 5,
-    });
+    } satisfies ProbeConfig);
     try {
       await eventually(() => prober.records.some(({ kind }) => kind === 'writable'));
       const { rows } = await admin.query<{ count: number }>('select count(*)::int from probes');

@@ -6,6 +6,8 @@ import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import { createEtcd, type Etcd, type EtcdOptions } from '../etcd/client.js';
+import { EtcdPauseRequests, type FollowedStoreOptions } from '../etcd/pause-requests.js';
+import { EtcdProxyRegistry } from '../etcd/proxy-registry.js';
 import { EtcdRouteStore } from '../etcd/route-store.js';
 import type { ApiTls } from '../grpc/tls.js';
 import { PgBouncer } from '../pgbouncer/console.js';
@@ -47,19 +49,28 @@ export async function openEtcd(config: Parameters<typeof etcdOptions>[0], log: L
 
 export function routeStore(
   etcd: Etcd,
-  config: Pick<Config, 'etcd-postgres-master-key' | 'etcd-timeout'> &
-    Partial<Pick<Config, 'etcd-stream-poll-interval' | 'etcd-get-timeout'>>,
+  config: Pick<Config, 'etcd-postgres-master-key'> & FollowConfig,
   log: Log,
 ): EtcdRouteStore {
-  return new EtcdRouteStore(
-    etcd,
-    {
-      key: config['etcd-postgres-master-key'],
-      pollInterval: config['etcd-stream-poll-interval'] ?? POLL_INTERVAL,
-      getTimeout: config['etcd-get-timeout'] ?? config['etcd-timeout'],
-    },
-    log,
-  );
+  return new EtcdRouteStore(etcd, { key: config['etcd-postgres-master-key'], ...followOptions(config) }, log);
+}
+
+type FollowConfig = Pick<Config, 'etcd-timeout'> &
+  Partial<Pick<Config, 'etcd-stream-poll-interval' | 'etcd-get-timeout'>>;
+
+function followOptions(config: FollowConfig): FollowedStoreOptions {
+  return {
+    pollInterval: config['etcd-stream-poll-interval'] ?? POLL_INTERVAL,
+    getTimeout: config['etcd-get-timeout'] ?? config['etcd-timeout'],
+  };
+}
+
+export function pauseRequests(etcd: Etcd, config: FollowConfig, log: Log): EtcdPauseRequests {
+  return new EtcdPauseRequests(etcd, followOptions(config), log);
+}
+
+export function proxyRegistry(etcd: Etcd, config: FollowConfig, log: Log): EtcdProxyRegistry {
+  return new EtcdProxyRegistry(etcd, followOptions(config), log);
 }
 
 export function bouncersOf(

@@ -196,6 +196,16 @@ export class Etcd {
     });
   }
 
+  /** Calls go to another member from now on: what hangs on the one before should follow. @returns what ends it */
+  onMove(listener: (url: string) => void): () => void {
+    return this.#members.onMove(listener);
+  }
+
+  /** Where calls go to now. */
+  get url(): string {
+    return this.#members.current.url;
+  }
+
   /** Aborted by close, with a PgcmError. */
   get closed(): AbortSignal {
     return this.#members.closed;

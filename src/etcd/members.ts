@@ -28,6 +28,7 @@ export class Members {
   #current: Member | undefined;
   #answeredAt: Milliseconds = -Infinity;
   readonly #closed = new AbortController();
+  readonly #onMove = new Set<(url: string) => void>();
 
   constructor(members: readonly Member[], timeout: Milliseconds, log: Log) {
     this.#members = members;
@@ -82,6 +83,15 @@ export class Members {
         // It never left this host, so it may go to another member.
       }
     }
+  }
+
+  /**
+   * Tells when another member became the one that is kept: the one before did not answer, or not soon.
+   * @returns what ends it
+   */
+  onMove(listener: (url: string) => void): () => void {
+    this.#onMove.add(listener);
+    return () => this.#onMove.delete(listener);
   }
 
   /** Aborted by close. */
@@ -185,6 +195,7 @@ export class Members {
       previous: previous?.url,
       error: previous && (why ?? 'it was slow to answer'),
     });
+    for (const listener of [...this.#onMove]) listener(member.url);
   }
 
   #readError(what: string, signal: AbortSignal, failures: readonly MemberFailure[]): PgcmError {

@@ -11,9 +11,12 @@ export type Change =
   | { readonly kind: 'delete'; readonly key: string; readonly modRevision: Revision };
 
 export interface WatchStream {
+  /** The member that it is on. */
+  readonly url: string;
   /** Resolves when no further change will come, with the reason. Never rejects. */
   readonly ended: Promise<MemberFailure>;
-  close(): void;
+  /** @param why what `ended` says */
+  close(why?: string): void;
 }
 
 /** A watch is asked for a sign of life this often. */
@@ -53,12 +56,13 @@ export async function openWatch(
     closed = true;
     clearTimeout(nextProbe);
     clearTimeout(patience);
-    limits.signal.removeEventListener('abort', close);
-    member.closed.removeEventListener('abort', close);
+    limits.signal.removeEventListener('abort', onAbort);
+    member.closed.removeEventListener('abort', onAbort);
     stream.cancel();
     onEnd(why);
   };
-  const close = (): void => end(new MemberFailure('aborted', member.url, 'the watch was closed'));
+  const close = (why = 'the watch was closed'): void => end(new MemberFailure('aborted', member.url, why));
+  const onAbort = (): void => close();
   const sendProbe = (): void => {
     nextProbe = setTimeout(sendProbe, PROBE_INTERVAL);
     stream.write({ progress_request: {} });
@@ -89,8 +93,8 @@ export async function openWatch(
   stream.on('data', onData);
   stream.on('error', (error) => end(memberFailure(member.url, error)));
   stream.on('end', () => end(new MemberFailure('no-answer', member.url, 'etcd ended the watch')));
-  limits.signal.addEventListener('abort', close);
-  member.closed.addEventListener('abort', close);
+  limits.signal.addEventListener('abort', onAbort);
+  member.closed.addEventListener('abort', onAbort);
   if (limits.signal.aborted || member.closed.aborted) close();
 
   try {
@@ -104,7 +108,7 @@ export async function openWatch(
     end(memberFailure(member.url, error));
     throw error;
   }
-  return { ended, close };
+  return { url: member.url, ended, close };
 }
 
 function createRequest(

@@ -8,9 +8,10 @@ import { abortError, sleep } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { backoffDelay, type Backoff } from '../runtime/retry.js';
 import type { Etcd } from './client.js';
+import type { MemberFailure } from './failure.js';
 import type { KeyValue, Range } from './kv.js';
 import { View } from './view.js';
-import type { Change } from './watch-stream.js';
+import type { Change, WatchStream } from './watch-stream.js';
 
 export interface FollowOptions {
   readonly range: Range;
@@ -115,13 +116,28 @@ class Follower {
     }
     this.#options.log.info(events.watchStart, { key: nameOf(range), revision: from + 1n });
     const polling = this.#poll(stop);
-    const ended = await Promise.race([watch.ended, polling]);
+    const ended = await this.#untilTrouble(watch, polling);
     if (ended !== undefined && !stopped()) {
       this.#say('warn', events.watchEnd, describeError(ended), { endpoint: ended.url, next: 'reading' });
     }
     // A read that is under way ends with the signal; its own failure is what stopped the session.
     stop.abort();
     await polling;
+  }
+
+  /** @returns why the watch ended; undefined: the session was stopped. @throws PgcmError when a poll failed */
+  async #untilTrouble(watch: WatchStream, polling: Promise<undefined>): Promise<MemberFailure | undefined> {
+    // A member that does not answer in time says nothing on a watch either, which is found out later.
+    const leave = (url: string): void => {
+      if (url !== watch.url) watch.close(`its member is slow to answer, calls go to ${url}`);
+    };
+    const stay = this.#etcd.onMove(leave);
+    leave(this.#etcd.url);
+    try {
+      return await Promise.race([watch.ended, polling]);
+    } finally {
+      stay();
+    }
   }
 
   /** Reads every poll interval. @throws PgcmError when a read fails, but not for the signal */

@@ -21,14 +21,6 @@ export function id(explain: string): z.ZodString {
   return z.string().regex(ID).meta({ description: explain });
 }
 
-/** A program's word for something, such as the kind of a finding. */
-export function word(explain: string): z.ZodString {
-  return z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
-    .meta({ description: explain });
-}
-
 export function list<T extends z.ZodType>(item: T, max: number, explain: string): z.ZodArray<T> {
   return z
     .array(item)

@@ -1,20 +1,20 @@
 import { z } from 'zod';
 import type { SwitchoverReport } from '../domain/switchover.js';
-import { count, date, id, list, span, text, word } from './fields.js';
+import { count, date, id, list, span, text } from './fields.js';
 import { JsonRecord } from './record.js';
 
 export const finding = z.object({
   weight: z.enum(['forbids', 'overridable', 'notice']).meta({
     description: 'forbids: nothing overrides it. overridable: --force does. notice: for the reader.',
   }),
-  kind: word('A stable word for programs, such as no-quorum.'),
+  kind: text(64, 'A stable word for programs, such as no-quorum.'),
   subject: text(256, 'On which host or about whom; empty for the cluster.'),
   text: text(1_000, 'What was found.'),
   way_out: text(1_000, 'What to do about it; may be empty for a notice.'),
 });
 
 const step = z.object({
-  name: word('As in the log.'),
+  name: text(64, 'As in the log.'),
   ms: span('How long it took.'),
   error: text(2_000, 'Empty when it succeeded.'),
 });

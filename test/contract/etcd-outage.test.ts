@@ -89,6 +89,31 @@ describe('etcd in trouble', () => {
     });
   }
 
+  it('leaves a silent member with the first call that goes elsewhere, long before the watch itself would', async () => {
+    const log = new FakeLog();
+    const etcd = connect(servers);
+    const follow = new Follow(routesOf(etcd, log));
+    await eventually(() => log.of(events.watchStart).length === 1);
+    const other = connect({ endpoints: servers.endpoints.slice(1) });
+    preferred().freeze();
+    try {
+      const start = performance.now();
+      await other.put('/master', b, forever);
+      await etcd.get('/another', forever);
+      await eventually(() => follow.address === b);
+      // The watch asks for a sign of life after 2 s, and waits for it for 1.5 s.
+      const took = performance.now() - start;
+      assert.ok(took < 3_000, `${took} ms`);
+      assert.match(
+        String(log.of(events.watchEnd)[0]?.['error']),
+        /its member is slow to answer, calls go to/,
+      );
+    } finally {
+      preferred().thaw();
+    }
+    await follow.stop();
+  });
+
   it('leaves a member that has lost touch with the others', async () => {
     const etcd = connect(servers);
     const log = new FakeLog();

@@ -25,6 +25,7 @@ const instance = z.object({
   '@orphaned': flag,
   '@managed': flag.default(true),
   '@blocked': flag.default(false),
+  '@pending': z.string().optional(),
   node: z.array(z.object({ '@name': z.string() })).default([]),
 });
 export type MonInstance = z.output<typeof instance>;

@@ -39,7 +39,7 @@ export class Moves {
     const xml = moveXml(this.#resource, member, switchover, new Date(Date.now() + LIFETIME));
     if ((await this.#tools.addConstraint(xml, signal)) === 'added') return;
     // The answer to an earlier try of this switchover was lost on the way: it is accepted all the same.
-    const [there] = (await this.#constraints(signal)).filter((c) => c.id === PREFIX + switchover);
+    const [there] = (await this.constraints(signal)).filter((c) => c.id === PREFIX + switchover);
     const to = there?.preferences[0]?.node;
     if (to === member) return;
     throw new PgcmError(
@@ -82,10 +82,10 @@ export class Moves {
 
   /** The ids of the switchovers whose constraint is there, expired or not. */
   async list(signal: AbortSignal): Promise<readonly string[]> {
-    return movesAmong(await this.#constraints(signal));
+    return movesAmong(await this.constraints(signal));
   }
 
-  async #constraints(signal: AbortSignal): Promise<readonly LocationConstraint[]> {
+  async constraints(signal: AbortSignal): Promise<readonly LocationConstraint[]> {
     const xml = await this.#tools.constraints(signal);
     return xml === undefined ? [] : parseConstraints(xml);
   }

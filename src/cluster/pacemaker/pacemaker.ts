@@ -1,10 +1,15 @@
 import { parseAddress, type Address } from '../../domain/address.js';
 import type { ClusterManager, Topology } from '../../domain/cluster.js';
 import { describeError, PgcmError } from '../../domain/errors.js';
+import type { ManagerInspection } from '../../domain/inspection.js';
 import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
-import { parseCrmMon, type CrmMonLook } from './crm-mon.js';
-import { Moves } from './moves.js';
+import { Agent } from './agent.js';
+import { settledState } from './controller.js';
+import { topologyOf, type CrmMonLook } from './crm-mon.js';
+import { readCrmMon, type CrmMon } from './crm-mon-xml.js';
+import { Moves, movesAmong } from './moves.js';
+import { IDLE, obstaclesOf } from './obstacles.js';
 import { PacemakerTools, type ToolOptions } from './tools.js';
 
 export interface PacemakerOptions extends ToolOptions {
@@ -15,11 +20,18 @@ export interface PacemakerOptions extends ToolOptions {
 /** An address of a member changes rarely, and corosync-cfgtool costs a process. */
 const ADDRESS_TTL: Milliseconds = 60_000;
 
+/** An attribute that an agent sets keeps the controller busy for some milliseconds; a move for seconds. */
+const BUSY_FOR_A_MOMENT: Milliseconds = 700;
+
+/** How long Pacemaker may go on with a move after the promotion, until a demoted primary is told to be down. */
+const SETTLED_WITHIN: Milliseconds = 20_000;
+
 /** Pacemaker through its own command line tools: the local CIB, so a look needs no other node. */
 export class Pacemaker implements ClusterManager {
   readonly #resource: string;
   readonly #tools: PacemakerTools;
   readonly #moves: Moves;
+  readonly #agent: Agent;
   /** Of the last look. */
   #nodeIds: ReadonlyMap<string, string> = new Map();
   #addresses = new Map<string, { readonly address: Address; readonly readAt: Milliseconds }>();
@@ -34,6 +46,7 @@ export class Pacemaker implements ClusterManager {
     this.#resource = options.resource;
     this.#tools = new PacemakerTools(options);
     this.#moves = new Moves(this.#tools, options.resource);
+    this.#agent = new Agent(this.#tools, options.resource);
   }
 
   async localName(signal: AbortSignal): Promise<string> {
@@ -50,10 +63,13 @@ export class Pacemaker implements ClusterManager {
   }
 
   async #look(signal: AbortSignal): Promise<CrmMonLook> {
-    const stdout = await this.#tools.get('crm_mon', ['-1', '--output-as=xml'], signal);
-    const look = parseCrmMon(stdout, this.#resource);
+    const look = topologyOf(await this.#mon(signal), this.#resource);
     this.#nodeIds = look.nodeIds;
     return look;
+  }
+
+  async #mon(signal: AbortSignal): Promise<CrmMon> {
+    return readCrmMon(await this.#tools.get('crm_mon', ['-1', '--output-as=xml'], signal), this.#resource);
   }
 
   async addressOf(member: string, signal: AbortSignal): Promise<Address> {
@@ -99,12 +115,49 @@ export class Pacemaker implements ClusterManager {
     return this.#moves.list(signal);
   }
 
-  inspect = (): Promise<never> => notYet();
-  readmit = (): Promise<never> => notYet();
-  readmitCommands = (): Promise<never> => notYet();
-  dataDirectory = (): Promise<never> => notYet();
-}
+  async inspect(signal: AbortSignal): Promise<ManagerInspection> {
+    const [mon, constraints] = await Promise.all([this.#mon(signal), this.#moves.constraints(signal)]);
+    const { current_dc: controller } = mon.summary;
+    const topology = topologyOf(mon, this.#resource);
+    // Without a controller there is no quorum either, which is what is told then.
+    const name = controller['@present'] ? controller['@name'] : undefined;
+    const state =
+      name === undefined ? IDLE : await settledState(this.#tools, name, BUSY_FOR_A_MOMENT, signal);
+    const situation = { mon, constraints, resource: this.#resource, controller: state, now: Date.now() };
+    return { topology, obstacles: obstaclesOf(situation), moves: movesAmong(constraints) };
+  }
 
-function notYet(): Promise<never> {
-  return Promise.reject(new PgcmError('unsupported', 'not there yet'));
+  /**
+   * A demoted primary that the agent keeps down is found by a monitor, whose failure is only recorded some
+   * time after the promotion: what is cleaned up before would come back. So this waits until Pacemaker
+   * has done what it does, and for no longer than it usually takes.
+   */
+  async readmit(signal: AbortSignal): Promise<void> {
+    const node = await this.localName(signal);
+    const mon = await this.#settled(signal);
+    const member = topologyOf(mon, this.#resource).members.find(({ name }) => name === node);
+    const failed = mon.failures.some((failure) => failure['@node'] === node);
+    if (member?.role === 'standby' && !failed) return;
+    if (member?.role !== 'stopped' && member?.role !== 'standby') {
+      throw new PgcmError(
+        'refused',
+        `${node} cannot be readmitted: for Pacemaker ${this.#resource} is ${member?.role ?? 'not known'} there, not stopped`,
+      );
+    }
+    await this.#agent.readmit(mon, node, signal);
+  }
+
+  async #settled(signal: AbortSignal): Promise<CrmMon> {
+    const name = (await this.#mon(signal)).summary.current_dc['@name'];
+    if (name !== undefined) await settledState(this.#tools, name, SETTLED_WITHIN, signal);
+    return this.#mon(signal);
+  }
+
+  async readmitCommands(member: string, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#agent.commands(await this.#mon(signal), member, signal);
+  }
+
+  async dataDirectory(signal: AbortSignal): Promise<string | undefined> {
+    return this.#agent.dataDirectory(await this.#mon(signal), signal);
+  }
 }

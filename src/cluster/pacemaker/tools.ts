@@ -40,13 +40,17 @@ export class PacemakerTools {
     throw failed('cibadmin --create --scope constraints', result);
   }
 
-  /** Elements of the CIB under one root element; undefined when there is none. */
-  async constraints(signal: AbortSignal): Promise<string | undefined> {
-    const args = ['--query', '--scope', 'constraints'];
-    const result = await exec('cibadmin', args, { signal, timeout: this.#options.getTimeout });
+  /** The location and other constraints, as XML; undefined when there are none. */
+  constraints(signal: AbortSignal): Promise<string | undefined> {
+    return this.getOptional('cibadmin', ['--query', '--scope', 'constraints'], signal);
+  }
+
+  /** Like get; undefined when the tool says that there is no such thing. */
+  async getOptional(file: string, args: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+    const result = await exec(file, args, { signal, timeout: this.#options.getTimeout });
     if (result.status === 0) return result.stdout;
     if (result.status === NO_SUCH) return undefined;
-    throw failed(`cibadmin ${args.join(' ')}`, result);
+    throw failed([file, ...args].join(' '), result);
   }
 }
 

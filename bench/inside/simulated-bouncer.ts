@@ -28,6 +28,11 @@ export class SimulatedBouncer implements Bouncer {
     return Promise.resolve(this.#databases.map((database) => ({ ...database, paused: this.#isPaused })));
   }
 
+  /** It has no clients. */
+  pools(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
   async pause(): Promise<void> {
     await this.#keep(true);
   }

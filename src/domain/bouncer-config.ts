@@ -1,4 +1,5 @@
 import type { Address } from './address.js';
+import type { PauseScope } from './bouncer.js';
 
 /** Where the databases of a PgBouncer lead once it has read its config file. */
 export interface Leads {
@@ -21,6 +22,12 @@ export interface WrittenConfig {
 export interface BouncerConfig {
   /** The file, for messages. */
   readonly name: string;
+
+  /**
+   * The databases that follow the primary, whoever that is: what a pause has to hold. `all` where `*`
+   * does, and where the entries are not in sight.
+   */
+  readonly follows: PauseScope;
 
   /**
    * Renders the template for this address and replaces the file if that changes it. The old file stays

@@ -48,6 +48,7 @@ export const events = {
   pgbouncerError: 'pgbouncer.error',
   pgbouncerPaused: 'pgbouncer.paused',
   pgbouncerResumed: 'pgbouncer.resumed',
+  pgbouncerStillPaused: 'pgbouncer.still_paused',
   pgbouncerPauseExpired: 'pgbouncer.pause_expired',
   pgbouncerLeftoverPause: 'pgbouncer.leftover_pause',
   routeApplied: 'route.applied',

@@ -13,27 +13,32 @@ export class LoginRetry {
   readonly #log: Log;
   /** For each restoring command. */
   readonly #timeout: Milliseconds;
-  /** The site's value, by bouncer, while ours is in force. */
-  readonly #site = new Map<Bouncer, string>();
+  /** Where ours is in force, with the site's value; undefined: ours was there, of an earlier life of this daemon. */
+  readonly #short = new Map<Bouncer, string | undefined>();
 
   constructor(timeout: Milliseconds, log: Log) {
     this.#timeout = timeout;
     this.#log = log;
   }
 
+  isShort(bouncer: Bouncer): boolean {
+    return this.#short.has(bouncer);
+  }
+
   /** Sets it also when it was short already: a RELOAD in between has brought the site's value back. */
   async shorten(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
-    if (!this.#site.has(bouncer)) {
+    if (!this.#short.has(bouncer)) {
       const value = await bouncer.setting('server_login_retry', signal);
-      // Ours, of an earlier life of this daemon: what the site wants comes back with the next RELOAD.
-      if (value !== LOGIN_RETRY_WHILE_PAUSED) this.#site.set(bouncer, value);
+      this.#short.set(bouncer, value === LOGIN_RETRY_WHILE_PAUSED ? undefined : value);
     }
     await bouncer.set('server_login_retry', LOGIN_RETRY_WHILE_PAUSED, signal);
   }
 
   /** Never rejects. */
   async restore(signal: AbortSignal): Promise<void> {
-    for (const [bouncer, value] of this.#site) {
+    for (const [bouncer, value] of this.#short) {
+      // What the site wants comes back with the next RELOAD.
+      if (value === undefined) continue;
       try {
         await runWithDeadline(
           `restoring server_login_retry on ${bouncer.name}`,
@@ -46,6 +51,6 @@ export class LoginRetry {
         this.#log.warn(events.pgbouncerError, { bouncer: bouncer.name, error: describeError(error) });
       }
     }
-    this.#site.clear();
+    this.#short.clear();
   }
 }

@@ -1,24 +1,34 @@
 import type { Address } from '../domain/address.js';
-import type { Bouncer, BouncerDatabase } from '../domain/bouncer.js';
+import type { Bouncer, PauseScope } from '../domain/bouncer.js';
 import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { PauseOrder } from '../domain/node-api.js';
 import type { Milliseconds } from '../domain/time.js';
-import { monotonic } from '../runtime/clock.js';
+import { monotonic, timerSpan } from '../runtime/clock.js';
 import { abortError, runWithDeadline, untilAborted } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
+import { Latest } from '../runtime/latest.js';
 import { retryForever } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
-import { leadingTo, refusal, untilLeadingTo } from './destination.js';
+import { refusal, untilLeadingTo } from './destination.js';
+import { Holder, type Hold, type HoldOrder } from './holder.js';
 import { liftLeftovers, retryTeller } from './leftovers.js';
-import { LoginRetry } from './login-retry.js';
 
 export interface PauseKeeperOptions {
   readonly bouncers: readonly Bouncer[];
   /** For each console command but PAUSE (pgbouncer-timeout). */
   readonly timeout: Milliseconds;
   readonly log: Log;
+  /** What a pause holds; by default everything. */
+  readonly scope?: () => PauseScope;
+  /**
+   * Awaited before the pauses that an earlier life left are lifted: whether there is nobody else whose
+   * they are. It sees to its own end.
+   */
+  readonly mayLift?: (signal: AbortSignal) => Promise<boolean>;
+  /** Between two looks at the bouncers during a pause; by default 250 ms. */
+  readonly lookInterval?: Milliseconds;
   /**
    * After a resume PgBouncer logs in to the new primary. A login that fails in these first seconds must
    * be tried again soon; the site's own server_login_retry comes back after them. By default 5 s.
@@ -26,213 +36,271 @@ export interface PauseKeeperOptions {
   readonly loginRetryRestoredAfter?: Milliseconds;
 }
 
-const LOGIN_RETRY_RESTORED_AFTER: Milliseconds = 5_000;
-
-interface Pause {
-  /** On the monotonic clock; Infinity for an endless one. */
-  readonly endsAt: Milliseconds;
-  /** Filled while it begins. */
-  readonly ledBefore: Map<Bouncer, ReadonlySet<string>>;
+/** What the keeper does, for those who tell others of it. */
+export interface PauseNews {
+  /** The reasons for which all bouncers are paused now; none: they run. */
+  readonly reasons: readonly string[];
+  /** At the last look. */
+  readonly clientsWaiting: number;
+  /** In this pause, or in the last one. */
+  readonly longestWait: Milliseconds;
 }
 
+/** The reason of a pause that was asked for through the failover API. */
+const API = 'api';
+
+/** A bouncer that restarted runs: so late it is paused again. */
+const LOOK_INTERVAL: Milliseconds = 250;
+/** After a pause has begun: who waits is seen, also when it lasts shorter than the interval. */
+const FIRST_LOOK: Milliseconds = 25;
+
 /**
- * Keeps the promise that a pause has an end: each one is lifted by a resume or by its expiry, and
- * one that an earlier life of this daemon left behind is lifted at the start.
+ * Keeps the promise that a pause has an end. There may be several reasons to pause at once, each with its own
+ * end; clients go on when none is left. A pause that an earlier life of this daemon left behind is lifted
+ * at the start.
  *
  * One command at a time changes the bouncers, so that a resume never overtakes the pause it ends.
  */
 export class PauseKeeper implements Service {
   readonly name = 'pause-keeper';
+  readonly news = new Latest<PauseNews>({ reasons: [], clientsWaiting: 0, longestWait: 0 });
   readonly #options: PauseKeeperOptions;
   readonly #log: Log;
-  readonly #loginRetry: LoginRetry;
-  #pause: Pause | undefined;
-  #expiry: NodeJS.Timeout | undefined;
-  #restore: NodeJS.Timeout | undefined;
+  readonly #holder: Holder;
+  readonly #holds = new Map<string, Hold>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #nextLook: NodeJS.Timeout | undefined;
+  /** Ends a look that is under way: whoever changes something must not wait for it. */
+  #looking = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
   #lifetime: AbortSignal = AbortSignal.abort();
 
   constructor(options: PauseKeeperOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#loginRetry = new LoginRetry(options.timeout, options.log);
+    this.#holder = new Holder(options, (restore) => this.#inTurn(restore));
   }
 
+  /** Whether there is a reason to pause, also one whose pause is not complete yet. */
   get paused(): boolean {
-    return this.#pause !== undefined;
+    return this.#holds.size > 0;
   }
 
   /** Lifts what an earlier life left behind; at the end, what this one began. */
   async run(signal: AbortSignal): Promise<void> {
     this.#lifetime = signal;
-    await liftLeftovers(
-      this.#options.bouncers,
-      (bouncer, on) => this.#liftOne(bouncer, on),
-      this.#log,
-      signal,
-    );
+    const { bouncers, mayLift } = this.#options;
+    if ((await mayLift?.(signal)) ?? true) {
+      await liftLeftovers(bouncers, (bouncer, on) => this.#liftOne(bouncer, on), this.#log, signal);
+    }
     await untilAborted(signal);
-    clearTimeout(this.#expiry);
+    this.#interruptLook();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
     // Nobody would lift it after this process: clients run again now rather than never. In turn, as a
     // pause may be under way; those behind this one are refused.
     await this.#inTurn(async () => {
-      if (this.#pause !== undefined) await this.#resumeAll(new AbortController().signal);
+      if (this.paused) await this.#resumeAll(new AbortController().signal);
     });
-    clearTimeout(this.#restore);
+    this.#holder.close();
+  }
+
+  /** A pause that was asked for through the failover API. @param primary the published route's address, see `hold` */
+  pause({ timeout, expiry }: PauseOrder, primary: Address | undefined, signal: AbortSignal): Promise<void> {
+    const endsAt = expiry === 'never' ? Number.POSITIVE_INFINITY : monotonic() + expiry;
+    return this.hold(API, { timeout, endsAt }, primary, signal);
   }
 
   /**
+   * Pauses for one more reason, or for this one anew.
+   *
    * @param primary the published route's address, for a later resume to tell the old from the new
-   * @throws PgcmError `timed-out` when a transaction stayed open; then nothing is paused
+   * @throws PgcmError `timed-out` when a transaction stayed open; then nothing is paused for this reason
    */
-  pause(order: PauseOrder, primary: Address | undefined, signal: AbortSignal): Promise<void> {
-    const endsAt = order.expiry === 'never' ? Number.POSITIVE_INFINITY : monotonic() + order.expiry;
+  hold(reason: string, order: HoldOrder, primary: Address | undefined, signal: AbortSignal): Promise<void> {
+    this.#interruptLook();
     return this.#inTurn(async () => {
       // Its caller may have given up while it waited for its turn: nothing is touched then.
       if (signal.aborted) throw abortError(signal, 'pause');
       if (this.#lifetime.aborted) {
-        throw new PgcmError('unavailable', 'pause: supervise is stopping, and nobody would lift the pause');
+        throw new PgcmError('unavailable', 'pause: this daemon is stopping, and nobody would lift the pause');
       }
-      clearTimeout(this.#restore);
+      const before = this.#holds.get(reason);
+      const hold: Hold = {
+        reason,
+        endsAt: order.endsAt,
+        ledBefore: new Map(before?.ledBefore),
+        complete: false,
+      };
+      if (!this.paused) this.#holder.waits.begin();
       // Armed before the first PAUSE: if this process stalls in between, the end comes all the same.
-      const pause = { endsAt, ledBefore: new Map(this.#pause?.ledBefore) };
-      this.#arm(pause);
+      this.#arm(hold);
       try {
-        await this.#pauseAll(pause, order.timeout, primary, signal);
-        this.#log.info(events.pgbouncerPaused, { expiry: describeExpiry(order) });
+        await this.#holder.pauseAll(hold, order.timeout, primary, signal);
       } catch (error) {
-        throw await this.#takenBack(pause, error);
+        throw await this.#takenBack(hold, error);
       }
+      hold.complete = true;
+      this.#log.info(events.pgbouncerPaused, { reason, expiry: describeEnd(order.endsAt) });
+      this.#tell();
+      this.#lookIn(FIRST_LOOK);
     });
   }
 
-  /** Pauses every bouncer; the first one that fails ends the wait of the others. */
-  async #pauseAll(
-    { endsAt, ledBefore }: Pause,
-    timeout: Milliseconds,
-    primary: Address | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const failed = new AbortController();
-    const on = AbortSignal.any([signal, failed.signal]);
-    const pauseOne = async (bouncer: Bouncer): Promise<void> => {
-      try {
-        const databases = await this.#prepare(bouncer, on);
-        if (!ledBefore.has(bouncer)) ledBefore.set(bouncer, leadingTo(primary, databases));
-        // While it waits for transactions new statements wait, too: that ends with the expiry at the latest.
-        const ms = Math.max(0, Math.min(timeout, Math.ceil(endsAt - monotonic())));
-        await runWithDeadline(`PAUSE on ${bouncer.name}: a transaction stayed open`, ms, on, (within) =>
-          bouncer.pause(within),
-        );
-      } catch (error) {
-        failed.abort(error);
-        throw error;
-      }
-    };
-    // None is left under way: its PAUSE would come after the RESUME, and nobody would lift it.
-    await allOf(this.#options.bouncers.map(pauseOne));
+  /**
+   * Ends one reason. Clients go on when it was the last one.
+   * @returns whether they do
+   */
+  release(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
+    this.#interruptLook();
+    return this.#inTurn(async () => {
+      if (!this.#holds.has(reason)) return this.paused ? 'held' : 'running';
+      return await this.#end(reason, signal);
+    });
   }
 
-  /** @throws PgcmError `refused` when the bouncers do not lead to the target within `timeout` */
+  /**
+   * Ends a pause of the failover API; with a target only once the bouncers lead there. Also when it knows
+   * of no pause: PgBouncer may have one that somebody else left.
+   * @throws PgcmError `refused` when they do not within `timeout`
+   */
   async resume(target: Address | undefined, timeout: Milliseconds, signal: AbortSignal): Promise<void> {
     if (target !== undefined) {
       const { bouncers, timeout: commandTimeout } = this.#options;
-      const ledBefore = this.#pause?.ledBefore ?? new Map();
+      const hold = this.#holds.get(API);
+      const ledBefore = hold?.ledBefore ?? new Map();
       const obstacle = await untilLeadingTo({ bouncers, target, ledBefore, commandTimeout }, timeout, signal);
-      if (obstacle !== undefined) throw refusal(target, timeout, obstacle, this.#pause?.endsAt);
+      if (obstacle !== undefined) throw refusal(target, timeout, obstacle, hold?.endsAt);
     }
-    await this.#inTurn(() => this.#resumeAll(signal));
+    this.#interruptLook();
+    await this.#inTurn(async () => {
+      if (this.#holds.has(API) || !this.paused) await this.#end(API, signal);
+    });
   }
 
-  #prepare(bouncer: Bouncer, signal: AbortSignal): Promise<readonly BouncerDatabase[]> {
-    return this.#bounded(`${bouncer.name}: preparing the pause`, signal, async (on) => {
-      await this.#loginRetry.shorten(bouncer, on);
-      return await bouncer.databases(on);
-    });
+  /** A RELOAD has brought the site's server_login_retry back. While paused, the resume sees to that. */
+  async afterReload(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
+    if (!this.paused) await this.#holder.shortenAgain(bouncer, signal);
+  }
+
+  async #end(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
+    if (this.#holds.size > 1) {
+      this.#forget(reason);
+      this.#log.info(events.pgbouncerStillPaused, { reason, reasons: [...this.#holds.keys()] });
+      this.#tell();
+      // This one's looks were interrupted.
+      this.#lookIn(FIRST_LOOK);
+      return 'held';
+    }
+    await this.#resumeAll(signal);
+    return 'running';
+  }
+
+  /** Resumes every bouncer, also when one fails; no reason is left when all run. */
+  async #resumeAll(signal: AbortSignal): Promise<void> {
+    await this.#holder.resumeAll(signal);
+    for (const reason of [...this.#holds.keys()]) this.#forget(reason);
+    clearTimeout(this.#nextLook);
+    this.#tell();
   }
 
   /** One turn a try: a pause that comes while a bouncer is down has to hear so, and not to wait for it. */
   #liftOne(bouncer: Bouncer, signal: AbortSignal): ReturnType<Bouncer['resume']> {
     return this.#inTurn(async () => {
       // What is paused now has its own end.
-      if (this.#pause !== undefined) return 'was-not-paused';
-      return await this.#bounded(`RESUME on ${bouncer.name}`, signal, (on) => bouncer.resume(on));
+      if (this.paused) return 'was-not-paused';
+      const { timeout } = this.#options;
+      return await runWithDeadline(`RESUME on ${bouncer.name}`, timeout, signal, (on) => bouncer.resume(on));
     });
   }
 
   /** All or nothing: one bouncer that runs would write to a primary about to stop. @returns the error to tell */
-  async #takenBack(pause: Pause, error: unknown): Promise<unknown> {
+  async #takenBack(hold: Hold, error: unknown): Promise<unknown> {
+    if (this.#holds.size > 1) {
+      this.#forget(hold.reason);
+      this.#lookIn(0);
+      return error;
+    }
     try {
       // A signal of its own: the caller's may be what ended the pause.
       await this.#resumeAll(new AbortController().signal);
       return error;
     } catch (left) {
-      this.#arm({ ...pause, endsAt: monotonic() });
+      this.#arm({ ...hold, endsAt: monotonic() });
       const code = error instanceof PgcmError ? error.code : 'internal';
       const message = `${describeError(error)}; and letting the clients go on failed, it is tried again until it works`;
       return new PgcmError(code, `${message}: ${describeError(left)}`, { cause: error });
     }
   }
 
-  /** Resumes every bouncer, also when one fails, and stops the expiry when all run. */
-  async #resumeAll(signal: AbortSignal): Promise<void> {
-    await allOf(
-      this.#options.bouncers.map((bouncer) =>
-        this.#bounded(`RESUME on ${bouncer.name}`, signal, async (on) => {
-          await this.#loginRetry.shorten(bouncer, on);
-          const outcome = await bouncer.resume(on);
-          this.#log.info(events.pgbouncerResumed, { bouncer: bouncer.name, outcome });
-        }),
-      ),
-    );
-    clearTimeout(this.#expiry);
-    this.#pause = undefined;
-    clearTimeout(this.#restore);
-    this.#restore = setTimeout(
-      () => void this.#restoreLoginRetry(),
-      this.#options.loginRetryRestoredAfter ?? LOGIN_RETRY_RESTORED_AFTER,
+  #arm(hold: Hold): void {
+    this.#forget(hold.reason);
+    this.#holds.set(hold.reason, hold);
+    if (hold.endsAt === Number.POSITIVE_INFINITY) return;
+    const left = Math.max(0, hold.endsAt - monotonic());
+    this.#timers.set(
+      hold.reason,
+      setTimeout(() => void this.#expire(hold), timerSpan(left)),
     );
   }
 
-  #restoreLoginRetry(): Promise<void> {
-    return this.#inTurn(async () => {
-      // A pause may have been before it in the queue.
-      if (this.#pause === undefined) await this.#loginRetry.restore(this.#lifetime);
-    });
-  }
-
-  #arm(pause: Pause): void {
-    this.#pause = pause;
-    clearTimeout(this.#expiry);
-    if (pause.endsAt === Number.POSITIVE_INFINITY) return;
-    this.#expiry = setTimeout(() => void this.#expire(pause), Math.max(0, pause.endsAt - monotonic()));
+  #forget(reason: string): void {
+    clearTimeout(this.#timers.get(reason));
+    this.#timers.delete(reason);
+    this.#holds.delete(reason);
   }
 
   /** Tries until it is done: a pause that stays is an outage. */
-  async #expire(pause: Pause): Promise<void> {
+  async #expire(hold: Hold): Promise<void> {
     let told = false;
     await retryForever(
-      (signal) =>
-        this.#inTurn(async () => {
+      (signal) => {
+        this.#interruptLook();
+        return this.#inTurn(async () => {
           // A newer pause, or a resume, took this one's place while it waited for its turn.
-          if (this.#pause !== pause) return;
-          if (!told)
-            this.#log.warn(
-              events.pgbouncerPauseExpired,
-              {},
-              'nobody resumed in time: letting the clients go on',
-            );
+          if (this.#holds.get(hold.reason) !== hold) return;
+          if (!told) this.#sayExpired(hold);
           told = true;
-          await this.#resumeAll(signal);
-        }),
+          await this.#end(hold.reason, signal);
+        });
+      },
       { min: 100, max: 1_000 },
       this.#lifetime,
       retryTeller(this.#log, 'lifting an expired pause'),
     );
   }
 
-  #bounded<T>(what: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return runWithDeadline(what, this.#options.timeout, signal, work);
+  #sayExpired({ reason }: Hold): void {
+    const text = 'nobody resumed in time: letting the clients go on';
+    this.#log.warn(events.pgbouncerPauseExpired, { reason }, text);
+  }
+
+  #lookIn(ms: Milliseconds): void {
+    clearTimeout(this.#nextLook);
+    this.#nextLook = setTimeout(() => void this.#look(), ms);
+  }
+
+  #interruptLook(): void {
+    this.#looking.abort(new PgcmError('aborted', 'a look at the paused bouncers was cut short'));
+  }
+
+  async #look(): Promise<void> {
+    const looking = new AbortController();
+    this.#looking = looking;
+    await this.#inTurn(async () => {
+      if (this.#completeReasons().length === 0 || looking.signal.aborted) return;
+      await this.#holder.lookAtAll(looking.signal);
+      this.#tell();
+    });
+    if (this.paused) this.#lookIn(this.#options.lookInterval ?? LOOK_INTERVAL);
+  }
+
+  #completeReasons(): readonly string[] {
+    return [...this.#holds.values()].filter(({ complete }) => complete).map(({ reason }) => reason);
+  }
+
+  #tell(): void {
+    const { clientsWaiting, longest: longestWait } = this.#holder.waits;
+    this.news.set({ reasons: this.#completeReasons(), clientsWaiting, longestWait });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -242,12 +310,6 @@ export class PauseKeeper implements Service {
   }
 }
 
-/** Waits for all of them, also when one fails. @throws the first one's failure */
-async function allOf(work: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}
-
-function describeExpiry({ expiry }: PauseOrder): string {
-  return expiry === 'never' ? 'never' : formatDuration(expiry);
+function describeEnd(endsAt: Milliseconds): string {
+  return Number.isFinite(endsAt) ? formatDuration(Math.max(0, Math.round(endsAt - monotonic()))) : 'never';
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Address } from '../domain/address.js';
+import type { PauseScope } from '../domain/bouncer.js';
 import type { BouncerConfig, WrittenConfig } from '../domain/bouncer-config.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
@@ -40,6 +41,10 @@ export class TemplatedConfig implements BouncerConfig {
     return new TemplatedConfig(options, await readTemplate(options, signal));
   }
 
+  get follows(): PauseScope {
+    return this.#template.follows;
+  }
+
   write(address: Address, signal: AbortSignal): Promise<WrittenConfig> {
     const what = `writing ${this.name}`;
     const write = this.#turn.then(() => this.#write(address, what, signal));
@@ -70,6 +75,7 @@ export class TemplatedConfig implements BouncerConfig {
 interface Source {
   readonly text: string;
   readonly compiled: Template;
+  readonly follows: PauseScope;
 }
 
 /** @param known is given back when the file has not changed: compiling would delay a switchover */
@@ -88,5 +94,15 @@ async function readTemplate(
       throw new PgcmError('bad-template', `${templateFile}: ${why}`, { cause });
     }
   });
-  return known?.text === text ? known : { text, compiled: compileTemplate(text, templateFile) };
+  if (known?.text === text) return known;
+  const compiled = compileTemplate(text, templateFile);
+  return { text, compiled, follows: following(compiled) };
+}
+
+/** For finding out who leads to the primary, whoever that is: reserved for documentation (RFC 5737). */
+const ANY = '192.0.2.1';
+
+function following(template: Template): PauseScope {
+  const { databases, otherwise } = leadsTo(template.render({ host: ANY }), ANY);
+  return otherwise !== undefined || databases.size === 0 ? 'all' : [...databases.keys()];
 }

@@ -1,6 +1,5 @@
 import { Socket } from 'node:net';
 import { Client } from 'pg';
-import { describeError, PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import { consoleError } from './console-error.js';
@@ -20,58 +19,105 @@ export interface ConsoleOptions {
   readonly timeout: Milliseconds;
 }
 
-/** Sends one command and gives its rows. */
-export type Ask = (command: string) => Promise<readonly Record<string, unknown>[]>;
+export type Row = Record<string, unknown>;
 
 /** `/var/run/postgresql/.s.PGSQL.6432`, as PostgreSQL's clients build it from a folder and a port. */
 export function socketPath({ socketDir, port }: ConsoleOptions): string {
   return `${socketDir}/.s.PGSQL.${port}`;
 }
 
-/**
- * Opens a console connection for one piece of work, and closes it however the work ends: orderly when
- * it succeeded, else by destroying the socket, since a PgBouncer that hangs would not answer a farewell
- * and a PAUSE that was given up would never be answered at all.
- *
- * @param what the command, for messages
- * @param signal aborting it destroys the connection at once
- * @throws PgcmError `unavailable`, `refused`, `timed-out`, `aborted`
- */
-export async function withConsole<T>(
-  options: ConsoleOptions,
-  what: string,
-  signal: AbortSignal,
-  work: (ask: Ask) => Promise<T>,
-): Promise<T> {
-  const where = `PgBouncer at ${socketPath(options)}: ${what}`;
-  const socket = new Socket();
-  const onAbort = (): void => void socket.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    const client = await connect(options, socket, where, signal);
-    const result = await work(async (command) => {
+/** One connection to the admin console, for one command at a time. */
+export class ConsoleConnection {
+  readonly #options: ConsoleOptions;
+  readonly #client: Client;
+  readonly #socket: Socket;
+  #gone = false;
+
+  private constructor(options: ConsoleOptions, client: Client, socket: Socket) {
+    this.#options = options;
+    this.#client = client;
+    this.#socket = socket;
+    socket.once('close', () => (this.#gone = true));
+  }
+
+  /**
+   * @param what the command that it is opened for, for messages
+   * @param signal aborting it destroys the connection at once
+   * @throws PgcmError `unavailable`, `refused`, `timed-out`, `aborted`
+   */
+  static async open(options: ConsoleOptions, what: string, signal: AbortSignal): Promise<ConsoleConnection> {
+    const where = `PgBouncer at ${socketPath(options)}: ${what}`;
+    const socket = new Socket();
+    const client = clientOn(socket, options);
+    const onAbort = (): void => void socket.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await runWithDeadline(`${where}: connecting`, options.timeout, signal, () => client.connect());
+      return new ConsoleConnection(options, client, socket);
+    } catch (error) {
+      socket.destroy();
+      throw consoleError(error, where, options, signal);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Whether it can take another command. */
+  get isOpen(): boolean {
+    return !this.#gone && !this.#socket.destroyed && this.#socket.writable;
+  }
+
+  /**
+   * Sends one command and gives its rows. After any trouble but a no of PgBouncer the connection is destroyed: an
+   * answer that comes late must not be taken for the next command's, and a PAUSE that was given up
+   * would never be answered at all.
+   */
+  async ask(command: string, signal: AbortSignal): Promise<readonly Row[]> {
+    const onAbort = (): void => this.destroy();
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      signal.throwIfAborted();
       // Text without parameters: they would need the extended protocol, which the console answers by
       // closing the connection.
-      const { rows } = await client.query<Record<string, unknown>>(command);
+      const { rows } = await this.#client.query<Row>(command);
       return rows;
-    });
-    await runWithDeadline(`${where}: closing`, options.timeout, signal, () => client.end());
-    return result;
-  } catch (error) {
-    throw consoleError(error, where, options, signal);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    socket.destroy();
+    } catch (error) {
+      if (!isAnswer(error)) this.destroy();
+      throw consoleError(
+        error,
+        `PgBouncer at ${socketPath(this.#options)}: ${command}`,
+        this.#options,
+        signal,
+      );
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** An idle connection keeps no process alive. */
+  set idle(idle: boolean) {
+    if (idle) this.#socket.unref();
+    else this.#socket.ref();
+  }
+
+  /** With a farewell, which nobody waits for: a PgBouncer that hangs would not answer it. */
+  close(): void {
+    this.#client.end().catch(() => undefined);
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
   }
 }
 
-async function connect(
-  options: ConsoleOptions,
-  socket: Socket,
-  where: string,
-  signal: AbortSignal,
-): Promise<Client> {
-  const { socketDir, port, user, password, database, timeout } = options;
+/** PgBouncer said no and listens on, as it does not after FATAL. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'severity' in error && error.severity === 'ERROR';
+}
+
+function clientOn(socket: Socket, options: ConsoleOptions): Client {
+  const { socketDir, port, user, password, database } = options;
   const client = new Client({
     host: socketDir,
     port,
@@ -86,18 +132,5 @@ async function connect(
   });
   // Every failure also rejects the promise in hand; without a listener it would end the process.
   client.on('error', () => undefined);
-  await runWithDeadline(`${where}: connecting`, timeout, signal, () => client.connect());
   return client;
-}
-
-/** What the rows of SHOW look like here: the columns that are asked for, as text. */
-export function textColumn(row: Record<string, unknown>, column: string, where: string): string | undefined {
-  const value = row[column];
-  if (value === null) return undefined;
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number') return String(value);
-  throw new PgcmError(
-    'invalid-answer',
-    `${where}: the answer has no usable column ${column}: ${describeError(value)}; is this PgBouncer's console?`,
-  );
 }

@@ -6,6 +6,10 @@ import type { ConsoleOptions } from './console-connection.js';
 export const ALREADY_PAUSED = 'already suspended/paused';
 /** RESUME when nothing is paused. */
 export const NOT_PAUSED = 'pooler is not paused/suspended';
+/** RESUME of a database that is not paused: `database app is not paused`. */
+export const DATABASE_NOT_PAUSED = 'is not paused';
+/** PAUSE or RESUME of a database that it does not have. */
+export const NO_DATABASE = 'no such database';
 
 /** Whether PgBouncer answered with this text. All of its errors share the SQLSTATE 08P01. */
 export function said(error: unknown, text: string): boolean {

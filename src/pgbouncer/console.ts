@@ -1,11 +1,17 @@
-import type { Bouncer, BouncerDatabase } from '../domain/bouncer.js';
+import type { Bouncer, BouncerDatabase, BouncerPool, PauseScope } from '../domain/bouncer.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
-import { abortError, runWithDeadline, sleep } from '../runtime/deadline.js';
-import { socketPath, textColumn, withConsole, type Ask, type ConsoleOptions } from './console-connection.js';
-import { ALREADY_PAUSED, NOT_PAUSED, said } from './console-error.js';
+import { abortError, sleep } from '../runtime/deadline.js';
+import { inLanes } from '../runtime/lanes.js';
+import { socketPath, type ConsoleOptions, type Row } from './console-connection.js';
+import { ALREADY_PAUSED, DATABASE_NOT_PAUSED, NO_DATABASE, NOT_PAUSED, said } from './console-error.js';
+import { RowReader } from './row-reader.js';
+import { WarmConsole } from './warm-console.js';
 
 /** How often a pause that somebody else began is looked at. */
 const DRAIN_LOOK_INTERVAL = 20;
+
+/** So many databases are paused at once: each PAUSE waits for its transactions on a connection of its own. */
+const PAUSES_AT_ONCE = 8;
 
 /**
  * A PgBouncer (1.18 is the one tested) through its admin console, see "Admin console" in
@@ -14,57 +20,92 @@ const DRAIN_LOOK_INTERVAL = 20;
 export class PgBouncer implements Bouncer {
   readonly name: string;
   readonly #options: ConsoleOptions;
+  readonly #console: WarmConsole;
+  readonly #read: RowReader;
+  /** What was paused last: a resume lets its clients go on before it looks for other pauses. */
+  #held: PauseScope = [];
   #takingBack: Promise<unknown> = Promise.resolve();
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
+    this.#console = new WarmConsole(options);
     this.name = socketPath(options);
+    this.#read = new RowReader(`PgBouncer at ${this.name}`);
   }
 
   async databases(signal: AbortSignal): Promise<readonly BouncerDatabase[]> {
-    const rows = await this.#command('SHOW DATABASES', signal);
+    const rows = await this.#console.ask('SHOW DATABASES', signal);
     return rows.map((row) => this.#database(row)).filter(({ name }) => name !== this.#options.database);
   }
 
-  async pause(signal: AbortSignal): Promise<void> {
+  async pools(signal: AbortSignal): Promise<readonly BouncerPool[]> {
+    const rows = await this.#console.ask('SHOW POOLS', signal);
+    return rows.map((row) => this.#pool(row)).filter(({ database }) => database !== this.#options.database);
+  }
+
+  async pause(scope: PauseScope, signal: AbortSignal): Promise<void> {
     // The RESUME of a pause that was given up must not come late and lift this one.
     await this.#takingBack;
+    this.#held = scope;
+    const commands = scope === 'all' ? ['PAUSE'] : scope.map((name) => `PAUSE ${quoted(name)}`);
     const progress = { sent: false };
     try {
-      await withConsole(this.#options, 'PAUSE', signal, async (ask) => {
-        progress.sent = true;
-        await ask('PAUSE').catch(async (error: unknown) => {
-          if (!said(error, ALREADY_PAUSED)) throw error;
-          await this.#untilDrained(ask, signal);
-        });
-      });
+      await inLanes(commands, PAUSES_AT_ONCE, signal, (command, on) =>
+        this.#pauseOne(command, on, () => (progress.sent = true)),
+      );
     } catch (error) {
-      // A command that never left has changed nothing, and a refused one has not either.
-      if (!progress.sent || hasCode(error, 'refused')) throw error;
+      // A command that never left has changed nothing, and a single one that was refused has not either.
+      if (!progress.sent || (commands.length === 1 && hasCode(error, 'refused'))) throw error;
       const takingBack = this.#takenBack(error);
       this.#takingBack = takingBack;
       throw await takingBack;
     }
   }
 
-  async resume(signal: AbortSignal): Promise<'resumed' | 'was-not-paused'> {
+  async #pauseOne(command: string, signal: AbortSignal, onSent: () => void): Promise<void> {
     try {
-      await this.#command('RESUME', signal);
-      return 'resumed';
+      await this.#console.askPatiently(command, signal, onSent);
     } catch (error) {
-      if (said(error, NOT_PAUSED)) return 'was-not-paused';
+      if (said(error, NO_DATABASE)) return;
+      if (!said(error, ALREADY_PAUSED)) throw error;
+      await this.#untilDrained(signal);
+    }
+  }
+
+  async resume(signal: AbortSignal): Promise<'resumed' | 'was-not-paused'> {
+    const held = this.#held;
+    const lifted: string[] = [];
+    const lift = async (command: string): Promise<void> => {
+      if (await this.#lift(command, signal)) lifted.push(command);
+    };
+    if (held !== 'all') for (const name of held) await lift(`RESUME ${quoted(name)}`);
+    await lift('RESUME');
+    for (const { name, paused } of await this.databases(signal)) {
+      if (paused) await lift(`RESUME ${quoted(name)}`);
+    }
+    this.#held = [];
+    return lifted.length > 0 ? 'resumed' : 'was-not-paused';
+  }
+
+  /** @returns whether there was something to lift */
+  async #lift(command: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#console.ask(command, signal);
+      return true;
+    } catch (error) {
+      if ([NOT_PAUSED, DATABASE_NOT_PAUSED, NO_DATABASE].some((text) => said(error, text))) return false;
       throw error;
     }
   }
 
   async reload(signal: AbortSignal): Promise<void> {
-    await this.#command('RELOAD', signal);
+    await this.#console.ask('RELOAD', signal);
   }
 
   async setting(name: string, signal: AbortSignal): Promise<string> {
-    const rows = await this.#command('SHOW CONFIG', signal);
+    const rows = await this.#console.ask('SHOW CONFIG', signal);
     const row = rows.find((candidate) => candidate['key'] === name);
-    const value = row === undefined ? undefined : this.#text(row, 'value');
+    const value = row === undefined ? undefined : this.#read.text(row, 'value');
     if (value === undefined) {
       throw new PgcmError('invalid-answer', `PgBouncer at ${this.name}: SHOW CONFIG has no ${name}`);
     }
@@ -76,26 +117,19 @@ export class PgBouncer implements Bouncer {
     if (!/^[a-z_]+$/.test(name) || !/^[\w.:, -]*$/.test(value)) {
       throw new PgcmError('internal', `PgBouncer at ${this.name}: cannot SET ${name} to ${value}`);
     }
-    await this.#command(`SET ${name}='${value}'`, signal);
-  }
-
-  /** One command on its own connection, all within pgbouncer-timeout. */
-  #command(command: string, signal: AbortSignal): Promise<readonly Record<string, unknown>[]> {
-    const what = `PgBouncer at ${this.name}: ${command}`;
-    return runWithDeadline(what, this.#options.timeout, signal, (within) =>
-      withConsole(this.#options, command, within, (ask) => ask(command)),
-    );
+    await this.#console.ask(`SET ${name}='${value}'`, signal);
   }
 
   /**
    * "Already paused" is also the answer while an earlier PAUSE still waits for open transactions. It is
    * over when no server connection is in use: PgBouncer itself counts the same two columns.
    */
-  async #untilDrained(ask: Ask, signal: AbortSignal): Promise<void> {
+  async #untilDrained(signal: AbortSignal): Promise<void> {
     for (;;) {
-      const pools = await ask('SHOW POOLS');
-      const busy = pools.some((row) => this.#number(row, 'sv_active') + this.#number(row, 'sv_tested') > 0);
-      if (!busy) return;
+      const pools = await this.#console.ask('SHOW POOLS', signal);
+      const inUse = (row: Row): number =>
+        this.#read.number(row, 'sv_active') + this.#read.number(row, 'sv_tested');
+      if (!pools.some((row) => inUse(row) > 0)) return;
       if ((await sleep(DRAIN_LOOK_INTERVAL, signal)) === 'aborted') throw abortError(signal, this.name);
     }
   }
@@ -120,22 +154,28 @@ export class PgBouncer implements Bouncer {
     }
   }
 
-  #database(row: Record<string, unknown>): BouncerDatabase {
+  #database(row: Row): BouncerDatabase {
     return {
-      name: this.#text(row, 'name') ?? '',
-      host: this.#text(row, 'host'),
-      port: this.#number(row, 'port'),
-      paused: this.#number(row, 'paused') !== 0,
+      name: this.#read.text(row, 'name') ?? '',
+      host: this.#read.text(row, 'host'),
+      port: this.#read.number(row, 'port'),
+      paused: this.#read.number(row, 'paused') !== 0,
+      poolMode: this.#read.poolMode(row),
     };
   }
 
-  #text(row: Record<string, unknown>, column: string): string | undefined {
-    return textColumn(row, column, `PgBouncer at ${this.name}`);
+  #pool(row: Row): BouncerPool {
+    return {
+      database: this.#read.text(row, 'database') ?? '',
+      user: this.#read.text(row, 'user') ?? '',
+      clientsWaiting: this.#read.number(row, 'cl_waiting'),
+      longestWait: this.#read.number(row, 'maxwait') * 1_000 + this.#read.number(row, 'maxwait_us') / 1_000,
+      poolMode: this.#read.poolMode(row),
+    };
   }
+}
 
-  #number(row: Record<string, unknown>, column: string): number {
-    const text = this.#text(row, column) ?? '';
-    if (/^\d+$/.test(text)) return Number(text);
-    throw new PgcmError('invalid-answer', `PgBouncer at ${this.name}: ${column} is no number: ${text}`);
-  }
+/** As an identifier of the console's: a name from the site's file, whatever is in it. */
+function quoted(database: string): string {
+  return `"${database.replaceAll('"', '""')}"`;
 }

@@ -58,16 +58,39 @@ export function bouncerContract(name: string, open: (host: string) => Promise<Bo
     });
 
     it('takes a pause twice as done, and says whether a resume lifted one', async () => {
-      await bouncer.pause(soon());
-      await bouncer.pause(soon());
+      await bouncer.pause('all', soon());
+      await bouncer.pause('all', soon());
       assert.equal(await bouncer.resume(soon()), 'resumed');
       assert.equal(await bouncer.resume(soon()), 'was-not-paused');
+    });
+
+    it('pauses single databases, says which are, and lifts them as well as a pause of all', async () => {
+      const paused = async (): Promise<unknown> =>
+        (await bouncer.databases(soon())).map(({ name: database, paused: is }) => [database, is]);
+      await bouncer.pause(['app', 'there is "none"'], soon());
+      await bouncer.pause(['app'], soon());
+      assert.deepEqual(await paused(), [['app', true]]);
+      await bouncer.reload(soon());
+      assert.deepEqual(await paused(), [['app', true]]);
+      await bouncer.pause('all', soon());
+      assert.equal(await bouncer.resume(soon()), 'resumed');
+      assert.deepEqual(await paused(), [['app', false]]);
+      assert.equal(await bouncer.resume(soon()), 'was-not-paused');
+    });
+
+    it('takes a pause of a single database back that is given up', async () => {
+      const transaction = await bench.openTransaction();
+      await assert.rejects(bouncer.pause(['app'], AbortSignal.timeout(100)), (error) =>
+        hasCode(error, 'aborted'),
+      );
+      assert.equal(await bouncer.resume(soon()), 'was-not-paused');
+      await transaction.end();
     });
 
     it('ends a pause only when the open transaction has ended', async () => {
       const transaction = await bench.openTransaction();
       let done = false;
-      const pause = bouncer.pause(soon()).then(() => (done = true));
+      const pause = bouncer.pause('all', soon()).then(() => (done = true));
       // Whatever is asked afterwards is answered while the pause still waits.
       await bouncer.setting('server_login_retry', soon());
       assert.equal(done, false);
@@ -78,7 +101,9 @@ export function bouncerContract(name: string, open: (host: string) => Promise<Bo
 
     it('takes a pause back that is given up', async () => {
       const transaction = await bench.openTransaction();
-      await assert.rejects(bouncer.pause(AbortSignal.timeout(100)), (error) => hasCode(error, 'aborted'));
+      await assert.rejects(bouncer.pause('all', AbortSignal.timeout(100)), (error) =>
+        hasCode(error, 'aborted'),
+      );
       assert.equal(await bouncer.resume(soon()), 'was-not-paused');
       await transaction.end();
     });
@@ -112,12 +137,12 @@ export function bouncerContract(name: string, open: (host: string) => Promise<Bo
     });
 
     it('is unavailable while it is down, and comes back with its file read and no pause', async () => {
-      await bouncer.pause(soon());
+      await bouncer.pause('all', soon());
       await bench.editFile(SECOND);
       await bench.stop();
       for (const command of [
         () => bouncer.databases(soon()),
-        () => bouncer.pause(soon()),
+        () => bouncer.pause('all', soon()),
         () => bouncer.resume(soon()),
         () => bouncer.reload(soon()),
       ]) {

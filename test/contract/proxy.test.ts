@@ -75,7 +75,7 @@ describe('the proxy with a real PgBouncer', () => {
     await applied(FIRST);
     const clients = await Promise.all([1, 2, 3].map(() => server.connect('app')));
     for (const client of clients) assert.equal(await whereIs(client), FIRST);
-    await server.bouncer.pause(soon());
+    await server.bouncer.pause('all', soon());
     const waiting = clients.map(whereIs);
     routes.put(SECOND);
     await applied(SECOND);

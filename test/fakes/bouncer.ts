@@ -1,4 +1,4 @@
-import type { Bouncer, BouncerDatabase } from '../../src/domain/bouncer.js';
+import type { Bouncer, BouncerDatabase, BouncerPool, PauseScope } from '../../src/domain/bouncer.js';
 import { PgcmError } from '../../src/domain/errors.js';
 import { abortError } from '../../src/runtime/deadline.js';
 
@@ -10,7 +10,11 @@ export class FakeBouncer implements Bouncer {
   readonly name: string;
   /** Every command that reached it. */
   readonly commands: string[] = [];
-  paused = false;
+  /** By a PAUSE of all. */
+  #pausedAll = false;
+  #pausedDatabases = new Set<string>();
+  /** Rows of SHOW POOLS. */
+  waiting: readonly BouncerPool[] = [];
   /** Transactions that a PAUSE waits for. */
   openTransactions = 0;
   /** What its config file says now; undefined: it cannot be read. */
@@ -25,6 +29,16 @@ export class FakeBouncer implements Bouncer {
   constructor(databases: readonly BouncerDatabase[] = [], name = 'fake') {
     this.#databases = databases;
     this.name = name;
+  }
+
+  /** Any of it. */
+  get paused(): boolean {
+    return this.#pausedAll || this.#pausedDatabases.size > 0;
+  }
+
+  set paused(paused: boolean) {
+    this.#pausedAll = paused;
+    this.#pausedDatabases.clear();
   }
 
   /** It ended: nothing listens on its socket. */
@@ -61,12 +75,19 @@ export class FakeBouncer implements Bouncer {
 
   async databases(signal: AbortSignal): Promise<readonly BouncerDatabase[]> {
     await this.#reach('SHOW DATABASES', signal);
-    return this.#databases.map((database) => ({ ...database, paused: this.paused && database.paused }));
+    const paused = (name: string): boolean => this.#pausedDatabases.has(name);
+    return this.#databases.map((database) => ({ ...database, paused: paused(database.name) }));
   }
 
-  async pause(signal: AbortSignal): Promise<void> {
-    await this.#reach('PAUSE', signal);
-    this.paused = true;
+  async pools(signal: AbortSignal): Promise<readonly BouncerPool[]> {
+    await this.#reach('SHOW POOLS', signal);
+    return this.waiting;
+  }
+
+  async pause(scope: PauseScope, signal: AbortSignal): Promise<void> {
+    await this.#reach(scope === 'all' ? 'PAUSE' : `PAUSE ${scope.join(' ')}`, signal);
+    if (scope === 'all') this.#pausedAll = true;
+    else for (const name of scope) if (this.#has(name)) this.#pausedDatabases.add(name);
     try {
       await this.#until(() => this.openTransactions === 0, 'PAUSE', signal);
     } catch (error) {
@@ -74,6 +95,10 @@ export class FakeBouncer implements Bouncer {
       this.paused = false;
       throw error;
     }
+  }
+
+  #has(name: string): boolean {
+    return this.#databases.some((database) => database.name === name);
   }
 
   async resume(signal: AbortSignal): Promise<'resumed' | 'was-not-paused'> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseAddress } from '../../src/domain/address.js';
-import type { BouncerDatabase } from '../../src/domain/bouncer.js';
+import type { BouncerDatabase, PauseScope } from '../../src/domain/bouncer.js';
 import { hasCode } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import { PauseKeeper } from '../../src/pausing/pause-keeper.js';
@@ -23,10 +23,20 @@ describe('pause keeper', () => {
   let life: AbortController;
   let running: Promise<void>;
   let keeper: PauseKeeper;
+  let scope: PauseScope;
+  let mayLift: boolean;
 
   function live(): void {
     life = new AbortController();
-    keeper = new PauseKeeper({ bouncers, timeout: 1_000, log, loginRetryRestoredAfter: 100 });
+    keeper = new PauseKeeper({
+      bouncers,
+      timeout: 1_000,
+      log,
+      scope: () => scope,
+      mayLift: () => Promise.resolve(mayLift),
+      lookInterval: 20,
+      loginRetryRestoredAfter: 100,
+    });
     running = keeper.run(life.signal);
   }
 
@@ -37,6 +47,8 @@ describe('pause keeper', () => {
   beforeEach(() => {
     bouncers = [new FakeBouncer(leading(old), 'one'), new FakeBouncer(leading(old), 'two')];
     log = new FakeLog();
+    scope = 'all';
+    mayLift = true;
     live();
   });
   afterEach(async () => {
@@ -137,7 +149,7 @@ describe('pause keeper', () => {
   it('makes logins be tried again soon while paused, also after a RELOAD', async () => {
     await pause(1_000, 10_000);
     for (const bouncer of bouncers) {
-      assert.equal(await bouncer.setting('server_login_retry', never), '0.1');
+      await eventually(async () => (await bouncer.setting('server_login_retry', never)) === '0.1');
       await bouncer.reload(never);
     }
     await keeper.resume(undefined, 1_000, never);
@@ -162,6 +174,7 @@ describe('pause keeper', () => {
     await keeper.resume(undefined, 1_000, never);
     await keeper.resume(undefined, 1_000, never);
     await pause(1_000, 10_000);
+    await eventually(async () => (await loginRetry()) === '0.1');
     await stays(async () => (await loginRetry()) === '0.1', 250);
     await keeper.resume(undefined, 1_000, never);
     await eventually(async () => (await loginRetry()) === '15');
@@ -205,10 +218,12 @@ describe('pause keeper', () => {
   it('says an expired pause that cannot be lifted once, and not at every try', async () => {
     await pause(1_000, 50);
     bouncers[0].stop();
-    await eventually(() => log.of(events.pgbouncerError).length === 1);
+    const told = (): number =>
+      log.of(events.pgbouncerError).filter(({ tried }) => tried !== undefined).length;
+    await eventually(() => told() === 1);
     const tries = bouncers[1].count('RESUME');
     await eventually(() => bouncers[1].count('RESUME') > tries + 2);
-    assert.equal(log.of(events.pgbouncerError).length, 1);
+    assert.equal(told(), 1);
     bouncers[0].thaw();
     await eventually(() => !keeper.paused);
   });
@@ -259,5 +274,98 @@ describe('pause keeper', () => {
     bouncers[1].start();
     await resumed;
     assert.deepEqual(paused(), [false, false]);
+  });
+
+  const hold = (reason: string, ms = 10_000): Promise<void> =>
+    keeper.hold(reason, { timeout: 1_000, endsAt: performance.now() + ms }, undefined, never);
+
+  it('lets clients go on only when no reason is left', async () => {
+    await hold('request:a');
+    await pause(1_000, 10_000);
+    assert.deepEqual(keeper.news.value.reasons, ['request:a', 'api']);
+    await keeper.resume(undefined, 1_000, never);
+    assert.equal(await keeper.release('request:b', never), 'held');
+    await stays(() => paused().every((p) => p), 50);
+    assert.equal(await keeper.release('request:a', never), 'running');
+    assert.deepEqual(paused(), [false, false]);
+    assert.deepEqual(keeper.news.value.reasons, []);
+  });
+
+  it('gives each reason its own end', async () => {
+    await hold('request:a', 50);
+    await hold('request:b', 300);
+    await eventually(() => log.of(events.pgbouncerPauseExpired).length === 1);
+    assert.deepEqual(keeper.news.value.reasons, ['request:b']);
+    await stays(() => paused().every((p) => p), 100);
+    await eventually(() => paused().every((p) => !p));
+  });
+
+  it('keeps the pause for one reason when that for another cannot be had', async () => {
+    await hold('request:a');
+    bouncers[0].openTransactions = 1;
+    const failed = keeper.hold(
+      'request:b',
+      { timeout: 20, endsAt: performance.now() + 10_000 },
+      undefined,
+      never,
+    );
+    await assert.rejects(failed, (error) => hasCode(error, 'timed-out'));
+    bouncers[0].endTransaction();
+    await eventually(() => paused().every((p) => p));
+    assert.deepEqual(keeper.news.value.reasons, ['request:a']);
+  });
+
+  for (const which of ['all', ['app']] as const) {
+    it(`pauses a PgBouncer again that restarted in the middle (${String(which)})`, async () => {
+      scope = which;
+      await hold('request:a');
+      bouncers[1].stop();
+      bouncers[1].start();
+      assert.deepEqual(paused(), [true, false]);
+      await eventually(() => paused().every((p) => p));
+      await keeper.release('request:a', never);
+      await stays(() => paused().every((p) => !p), 100);
+    });
+  }
+
+  it('ends a second pause of a restarted PgBouncer, which waits for a transaction, with its reason', async () => {
+    scope = ['app'];
+    await hold('request:a');
+    bouncers[1].stop();
+    bouncers[1].openTransactions = 1;
+    bouncers[1].start();
+    await eventually(() => bouncers[1].paused);
+    await keeper.release('request:a', never);
+    assert.deepEqual(paused(), [false, false]);
+  });
+
+  it('pauses only the databases that lead to the primary', async () => {
+    scope = ['app'];
+    await hold('request:a');
+    assert.equal(bouncers[0].count('PAUSE app'), 1);
+    assert.equal(bouncers[0].count('PAUSE'), 0);
+  });
+
+  it('tells how many clients wait, and how long the longest one did', async () => {
+    const row = { database: 'app', user: 'app', poolMode: undefined };
+    await hold('request:a');
+    bouncers[0].waiting = [{ ...row, clientsWaiting: 3, longestWait: 40 }];
+    await eventually(() => keeper.news.value.clientsWaiting === 3);
+    bouncers[0].freeze();
+    const seen = performance.now();
+    setTimeout(() => bouncers[0].thaw(), 60);
+    await keeper.release('request:a', never);
+    const { clientsWaiting, longestWait } = keeper.news.value;
+    assert.equal(clientsWaiting, 0);
+    assert.ok(longestWait >= 40 && longestWait <= 41 + performance.now() - seen + 60, String(longestWait));
+  });
+
+  it("does not lift at its start what is somebody else's", async () => {
+    life.abort();
+    await running;
+    bouncers[0].paused = true;
+    mayLift = false;
+    live();
+    await stays(() => bouncers[0].paused, 50);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseAddress, type Address } from '../../src/domain/address.js';
-import { LOGIN_RETRY_WHILE_PAUSED, type BouncerDatabase } from '../../src/domain/bouncer.js';
+import { LOGIN_RETRY_WHILE_PAUSED, type BouncerDatabase, type PauseScope } from '../../src/domain/bouncer.js';
 import type { BouncerConfig, WrittenConfig } from '../../src/domain/bouncer-config.js';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
@@ -15,6 +15,7 @@ import { eventually, stays } from '../support/eventually.js';
 /** A config file in memory with one database, `app`. */
 class FakeConfig implements BouncerConfig {
   readonly name = '/etc/pgbouncer/pgbouncer.ini';
+  follows: PauseScope = ['app'];
   host: string | undefined;
   writes: string[] = [];
   failure: PgcmError | undefined;

@@ -44,7 +44,7 @@ const OTHERS_WAIT: Milliseconds = 1_000;
 
 /**
  * A promotion here is published from a look that began before it, if that is no older than this and shows
- * that nobody else can be primary: docs/decisions/0007-early-publishing.md says why that is safe.
+ * that nobody else can be primary: docs/decisions/0008-early-publishing.md says why that is safe.
  */
 const YOUNG: Milliseconds = 500;
 
@@ -67,6 +67,7 @@ export class Publisher implements Service {
   readonly #wake = new Latest(0);
   /** Set when that cannot wait until a failed write is tried again. */
   readonly #news = new Latest(0);
+  #hurried = false;
   #difference: Difference | undefined;
   #primary: string | undefined;
   #lastTrouble = '';
@@ -105,9 +106,12 @@ export class Publisher implements Service {
 
   /** The role of this node's PostgreSQL changed: decide at once from what is known, and look anew. */
   hurry(): void {
-    this.#looker.hurry();
+    this.#hurried = true;
     this.#news.set(this.#news.value + 1);
     this.#wake.set(this.#wake.value + 1);
+    // Else the turn that follows does it, when it has written what can be written without: to start a
+    // program takes longer than that.
+    if (this.#look === undefined) this.#looker.hurry();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -131,14 +135,20 @@ export class Publisher implements Service {
   async #publishForever(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { value: wakes } = this.#wake;
-      if (this.#look !== undefined) await this.#turn(this.#look, signal);
+      const hurried = this.#hurried;
+      this.#hurried = false;
+      if (this.#look !== undefined) {
+        const settled = await this.#turn(this.#look, signal);
+        if (hurried && settled) this.#looker.now();
+        else if (hurried) this.#looker.hurry();
+      }
       // What came during the turn is newer than what it decided from, and the wait would not tell of it.
       if (this.#wake.value === wakes) await this.#wake.changed(undefined, signal);
     }
   }
 
-  /** What follows from one look. */
-  async #turn(look: Look, signal: AbortSignal): Promise<void> {
+  /** What follows from one look. @returns whether the key is right, as far as is known */
+  async #turn(look: Look, signal: AbortSignal): Promise<boolean> {
     const { pollInterval, retryInterval } = this.#options;
     const { value: news } = this.#news;
     let wanted: Wanted;
@@ -146,12 +156,12 @@ export class Publisher implements Service {
       wanted = await this.#decide(look, signal);
     } catch (error) {
       if (!signal.aborted) this.#trouble(events.pacemakerError, describeError(error), pollInterval);
-      return;
+      return false;
     }
     if (wanted.kind === 'keep') {
       this.#trouble(events.pacemakerError, wanted.why, pollInterval);
       this.#difference = undefined;
-      return;
+      return false;
     }
     this.#sayPrimary(wanted.name);
     try {
@@ -159,11 +169,13 @@ export class Publisher implements Service {
       this.#recovered();
       // What was told during this turn is not settled by it.
       if (settled && this.#news.value === news) this.#looker.settle();
+      return settled;
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return false;
       this.#trouble(events.publishError, describeError(error), retryInterval);
       if (this.#news.value === news) await this.#news.changed(retryInterval, signal);
       this.#looker.now();
+      return false;
     }
   }
 

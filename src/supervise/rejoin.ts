@@ -64,7 +64,7 @@ export class Rejoin {
       }
       lately = state.kind === 'down' ? state.error : 'it is a standby that does not receive WAL';
       if (state.kind === 'down' && !admitted) {
-        const found = await this.#examine(order, signal).catch(describeError);
+        const found = await this.#examine(order, signal);
         if (typeof found === 'string') lately = found;
         else if (found === undefined) {
           await pass();
@@ -89,9 +89,16 @@ export class Rejoin {
     }
   }
 
-  async #examine(order: RejoinOrder, signal: AbortSignal): Promise<Doubt | undefined> {
+  /** @returns a text when it cannot be found out now, but perhaps in a moment */
+  async #examine(order: RejoinOrder, signal: AbortSignal): Promise<Doubt | undefined | string> {
     const { dataDirectory, evidence } = this.#parts;
-    return doubt(await evidence(await dataDirectory(signal), order.primary, signal));
+    try {
+      return doubt(await evidence(await dataDirectory(signal), order.primary, signal));
+    } catch (error) {
+      const why = describeError(error);
+      if (!(error instanceof PgcmError) || error.retryable || signal.aborted) return why;
+      return { why: `it could not be proven that it did not: ${why}`, remedy: 'rewind', passing: false };
+    }
   }
 
   async #readmit({ primary }: RejoinOrder, signal: AbortSignal): Promise<void> {

@@ -177,6 +177,13 @@ describe('rejoin', () => {
     assert.equal(manager.readmitted, 1);
   });
 
+  it('refuses at once what waiting does not prove', async () => {
+    evidence = () => Promise.reject(new PgcmError('refused', 'permission denied for pg_read_file'));
+    const outcome = await rejoin.run({ ...order, timeout: 600_000 }, pass, never);
+    assert.ok(outcome.kind === 'refused' && /permission denied/.test(outcome.why));
+    assert.equal(manager.readmitted, 0);
+  });
+
   it('does nothing for a run that has lost its lock', async () => {
     const lost = (): Promise<void> => Promise.reject(new PgcmError('lock-lost', 'somebody else'));
     await assert.rejects(rejoin.run(order, lost, never), (error) => hasCode(error, 'lock-lost'));

@@ -28,17 +28,21 @@ export class InsideProgram<R extends { readonly kind: string }> {
     this.ended.catch(() => this.#wake());
   }
 
-  /** @param name of the compiled program in bench/inside */
+  /**
+   * @param name of the compiled program in bench/inside, or its path in the checkout
+   * @param host where it runs
+   */
   static async start<R extends { readonly kind: string }>(
     playground: Playground,
     name: string,
     config: unknown,
+    host = client,
   ): Promise<InsideProgram<R>> {
-    const file = `/opt/pgcm/dist/bench/inside/${name}.js`;
-    const child = await playground.spawn(client, ['node', file, JSON.stringify(config)], {
+    const file = `/opt/pgcm/dist/${name.includes('/') ? name : `bench/inside/${name}`}.js`;
+    const child = await playground.spawn(host, ['node', file, JSON.stringify(config)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new InsideProgram<R>(child, name);
+    return new InsideProgram<R>(child, `${name} in ${host}`);
   }
 
   /** @throws when it ends before it says so, or the signal is aborted */
@@ -74,7 +78,7 @@ export class InsideProgram<R extends { readonly kind: string }> {
   }
 
   #error(what: string): Error {
-    return new Error(`the ${this.name} in ${client} ${what}: ${this.#complaint.trim() || 'it said nothing'}`);
+    return new Error(`the ${this.name} ${what}: ${this.#complaint.trim() || 'it said nothing'}`);
   }
 
   #read(line: string): void {

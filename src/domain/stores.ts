@@ -25,8 +25,9 @@ export interface RouteStore {
 
   /**
    * Writes the address if the key still has the revision that the writer's view was read at (0n: no
-   * key), so that a writer that was frozen cannot publish what it saw before.
-   * @throws PgcmError `in-doubt` when it is not known whether the write happened: read again
+   * key), so that a writer that was frozen cannot publish what it saw before. A try whose answer was lost
+   * is recognised.
+   * @throws PgcmError `unavailable`, `timed-out`, `aborted`: publish again with the same revision
    */
   publish(address: Address, expected: Revision, signal: AbortSignal): Promise<PublishOutcome>;
 
@@ -111,7 +112,7 @@ export interface PauseRequests {
   /**
    * Writes the request under the lock's lease, comparing the lock's key.
    * @returns etcd's revision of the write
-   * @throws PgcmError `lock-lost` when the lock is not `held` any more, `in-doubt`
+   * @throws PgcmError `lock-lost` when the lock is not `held` any more
    */
   write(request: PauseRequest, held: HeldLock, signal: AbortSignal): Promise<Revision>;
 

@@ -1,5 +1,5 @@
 import { parseAddress, type Address } from '../domain/address.js';
-import { describeError, hasCode, PgcmError } from '../domain/errors.js';
+import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Revision } from '../domain/route.js';
@@ -41,19 +41,15 @@ export class EtcdRouteStore implements RouteStore {
   }
 
   async publish(address: Address, expected: Revision, signal: AbortSignal): Promise<PublishOutcome> {
-    try {
-      const { succeeded, revision } = await this.#etcd.txn(
-        {
-          compare: [{ key: this.key, modRevision: expected }],
-          then: [{ put: this.key, value: address }],
-        },
-        signal,
-      );
-      return succeeded ? { kind: 'published', revision } : { kind: 'changed' };
-    } catch (error) {
-      if (!hasCode(error, 'in-doubt')) throw error;
-      throw new PgcmError('in-doubt', `${error.message}; ${await this.#now(signal)}`, { cause: error.cause });
-    }
+    const compare = [{ key: this.key, modRevision: expected }];
+    const then = [{ put: this.key, value: address }];
+    const { succeeded, revision } = await this.#etcd.repeatableTxn({ compare, then }, signal);
+    if (succeeded) return { kind: 'published', revision };
+    // An earlier try of this very call may have been applied, through a member whose answer was lost. (Or
+    // somebody else published the same, which is as good.)
+    const now = await this.read(signal);
+    const ours = now.kind === 'route' && now.route.address === address && now.route.revision !== expected;
+    return ours ? { kind: 'published', revision: now.route.revision } : { kind: 'changed' };
   }
 
   async follow(onReading: (reading: RouteReading) => void, signal: AbortSignal): Promise<void> {
@@ -71,15 +67,6 @@ export class EtcdRouteStore implements RouteStore {
       },
       signal,
     );
-  }
-
-  /** What the key holds after a write in doubt: for the message only, as a late write may still come. */
-  async #now(signal: AbortSignal): Promise<string> {
-    try {
-      return `now ${describeReading(await this.read(signal))}`;
-    } catch (error) {
-      return `what it holds now could not be read (${describeError(error)})`;
-    }
   }
 
   #say(reading: RouteReading): void {
@@ -105,16 +92,5 @@ function readingOf(kv: KeyValue | undefined): RouteReading {
     return { kind: 'route', route: { address: parseAddress(kv.value.toString('utf8')), revision } };
   } catch (error) {
     return { kind: 'bad', why: describeError(error), revision };
-  }
-}
-
-function describeReading(reading: RouteReading): string {
-  switch (reading.kind) {
-    case 'missing':
-      return 'the key does not exist';
-    case 'bad':
-      return `revision ${reading.revision} is no address: ${reading.why}`;
-    case 'route':
-      return `it holds ${reading.route.address}, of revision ${reading.route.revision}`;
   }
 }

@@ -76,8 +76,9 @@ describe('etcd in trouble', () => {
       try {
         // Far less than the poll interval of a minute.
         await other.put('/master', a, forever);
-        await eventually(() => follow.address === a, { limit: 8_000 });
-        assert.equal(log.of(events.watchEnd).length, 1);
+        await eventually(() => follow.address === a);
+        // On a busy machine another one may be slow as well.
+        assert.ok(log.of(events.watchEnd).length >= 1);
         await other.put('/master', b, forever);
         await eventually(() => follow.address === b);
       } finally {
@@ -222,28 +223,44 @@ describe('etcd in trouble', () => {
     }
   });
 
-  it('says in-doubt when the answer to a write is lost, and what is there now', async () => {
+  it('says in-doubt when the answer to a write is lost that must not be made twice', async () => {
     const relay = await Relay.to(preferred().url);
     const etcd = connect({ endpoints: [relay.url] }, { timeout: 2_000 });
-    const routes = routesOf(etcd);
-    const revision = await etcd.put('/master', a, forever);
+    await etcd.put('/master', a, forever);
     // The answer never comes: it is not known whether the write was made. (It was.)
     relay.swallowAnswersAfter(b);
-    await assert.rejects(routes.publish(b, revision, forever), (error) => {
+    await assert.rejects(etcd.put('/master', b, forever), (error) => {
       assert.ok(hasCode(error, 'in-doubt'), describeError(error));
-      assert.match(error.message, /put \/master: sent, but the answer is lost \(no answer within \S+\); /);
-      // A new connection is made for the reading: the silent one is not trusted any more.
-      assert.match(error.message, /; now it holds 10\.77\.0\.2, of revision \d+$/);
+      assert.match(error.message, /put \/master: sent, but the answer is lost \(no answer within \S+\)/);
       return true;
     });
     // The connection breaks under the write.
-    const reading = await routes.read(forever);
-    assert.ok(reading.kind === 'route');
+    await etcd.get('/master', forever);
     relay.cutAfter(c);
-    await assert.rejects(routes.publish(c, reading.route.revision, forever), (error) => {
+    await assert.rejects(etcd.put('/master', c, forever), (error) => {
       assert.ok(hasCode(error, 'in-doubt'), describeError(error));
       return true;
     });
+    await relay.close();
+  });
+
+  it('publishes a route once, whatever becomes of the answer', async () => {
+    const relay = await Relay.to(preferred().url);
+    const etcd = connect({ endpoints: [relay.url] }, { timeout: 1_000 });
+    const routes = routesOf(etcd);
+    const first = await routes.publish(a, 0n, forever);
+    assert.ok(first.kind === 'published');
+    relay.swallowAnswersAfter(b);
+    await assert.rejects(routes.publish(b, first.revision, forever), (error) => hasCode(error, 'timed-out'));
+    // It was made: asking again tells so, and writes nothing.
+    const second = await routes.publish(b, first.revision, forever);
+    assert.deepEqual(second, { kind: 'published', revision: first.revision + 1n });
+    // With another member to go to, the call itself finds out.
+    const both = routesOf(connect({ endpoints: [relay.url, servers.member(1).url] }));
+    await both.read(forever);
+    relay.swallowAnswersAfter(c);
+    const third = await both.publish(c, first.revision + 1n, forever);
+    assert.deepEqual(third, { kind: 'published', revision: first.revision + 2n });
     await relay.close();
   });
 });

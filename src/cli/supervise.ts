@@ -42,7 +42,17 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     new EtcdMandateCheck(etcd, config['etcd-postgres-master-key']),
     config['etcd-timeout'],
   );
-  const keeper = new PauseKeeper({ bouncers, timeout: config['pgbouncer-timeout'], log });
+  const keeper = new PauseKeeper({
+    bouncers,
+    timeout: config['pgbouncer-timeout'],
+    log,
+    // What a proxy that runs here has paused is not ours to lift, also when it is too busy to say so.
+    mayLift: (on) =>
+      localBouncers.proxyId(on).then(
+        (id) => id === '',
+        () => false,
+      ),
+  });
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
     log,
@@ -62,7 +72,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     etcdTimeout: config['etcd-timeout'],
   });
   const proxy = nodeApi(`unix:${config['proxy-socket']}`, undefined);
-  const localBouncers = new LocalBouncers({
+  const localBouncers: LocalBouncers = new LocalBouncers({
     proxy,
     keeper,
     bouncers,

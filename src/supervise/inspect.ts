@@ -1,7 +1,7 @@
-import type { Bouncer } from '../domain/bouncer.js';
 import type { ClusterManager } from '../domain/cluster.js';
 import { describeError } from '../domain/errors.js';
-import type { BouncerInspection, NodeInspection } from '../domain/inspection.js';
+import type { NodeInspection } from '../domain/inspection.js';
+import { inspectBouncer } from '../pausing/inspect-bouncer.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
@@ -35,7 +35,7 @@ export async function inspectNode(
     find('the proxy of this node', (on) => bouncers.proxyId(on)),
     find('the cluster manager', (on) => manager.inspect(on)),
     find('PostgreSQL', (on) => postgres.inspect(on)),
-    Promise.all(bouncers.all.map((bouncer) => inspectBouncer(bouncer, signal))),
+    Promise.all(bouncers.all.map((bouncer) => inspectBouncer(bouncer, bouncers.primary, LONGEST, signal))),
   ]);
   return {
     node: node ?? '',
@@ -45,22 +45,4 @@ export async function inspectNode(
     bouncers: ofBouncers,
     problems,
   };
-}
-
-async function inspectBouncer(bouncer: Bouncer, signal: AbortSignal): Promise<BouncerInspection> {
-  try {
-    return await runWithDeadline(bouncer.name, LONGEST, signal, async (on) => ({
-      name: bouncer.name,
-      error: '',
-      sessionPooled: [],
-      queryWaitTimeout: Number(await bouncer.setting('query_wait_timeout', on)) * 1_000,
-    }));
-  } catch (error) {
-    return {
-      name: bouncer.name,
-      error: describeError(error),
-      sessionPooled: [],
-      queryWaitTimeout: undefined,
-    };
-  }
 }

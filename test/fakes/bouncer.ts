@@ -20,7 +20,11 @@ export class FakeBouncer implements Bouncer {
   /** What its config file says now; undefined: it cannot be read. */
   file: (() => readonly BouncerDatabase[] | undefined) | undefined;
   /** Settings as the config file has them. */
-  readonly fileSettings = new Map([['server_login_retry', '15']]);
+  readonly fileSettings = new Map([
+    ['server_login_retry', '15'],
+    ['pool_mode', 'transaction'],
+    ['query_wait_timeout', '120'],
+  ]);
   #settings = new Map(this.fileSettings);
   #databases: readonly BouncerDatabase[];
   #condition: 'up' | 'down' | 'frozen' = 'up';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { parseAddress } from '../../src/domain/address.js';
 import type { Topology } from '../../src/domain/cluster.js';
 import { hasCode, PgcmError, type ErrorCode } from '../../src/domain/errors.js';
 import type { PostgresInspection, WalSender } from '../../src/domain/inspection.js';
@@ -16,6 +17,8 @@ import { FakeLog } from '../fakes/log.js';
 import { FakeManager, healthyTopology, member } from '../fakes/manager.js';
 import { FakeNode, inspection, mandate } from '../fakes/node.js';
 import { FakeRoutes } from '../fakes/routes.js';
+
+const database = { host: '10.77.0.11', port: 5432, paused: false };
 
 const never = new AbortController().signal;
 
@@ -111,8 +114,14 @@ describe('the node behind the failover API', () => {
         resume: (target, timeout) => reach(() => proxy.resume(target, timeout, undefined)),
       },
       keeper,
-      bouncers: [new FakeBouncer()],
-      primary: () => undefined,
+      bouncers: [
+        new FakeBouncer([
+          { ...database, name: 'shop', poolMode: 'session' },
+          { ...database, name: 'other' },
+          { ...database, name: 'standby', host: '10.77.0.13', poolMode: 'session' },
+        ]),
+      ],
+      primary: () => parseAddress(database.host),
     });
     node = new SuperviseNode({
       manager,
@@ -247,6 +256,9 @@ describe('the node behind the failover API', () => {
     assert.equal(found.proxy, 'pg01');
     assert.equal(found.manager?.topology.primary.kind, 'one');
     assert.deepEqual(found.problems, []);
+    assert.deepEqual(found.bouncers, [
+      { name: 'fake', error: '', sessionPooled: ['shop'], queryWaitTimeout: 120_000 },
+    ]);
     manager.failure = new PgcmError('timed-out', 'crm_mon: killed');
     proxyRuns = false;
     const less = await node.inspect(never);

@@ -91,7 +91,26 @@ function processesOfOthers(ours: readonly string[]): ReadonlySet<string> {
   const home = namespaceOf('self', 'pid');
   const inside = new Set(family.map((pid) => namespaceIfThere(pid, 'pid')).filter((found) => found !== home));
   inside.delete(undefined);
-  return new Set([...family, ...all.filter((pid) => inside.has(namespaceIfThere(pid, 'pid')))]);
+  const worlds = new Set(family);
+  return new Set([
+    ...family,
+    ...all.filter((pid) => inside.has(namespaceIfThere(pid, 'pid')) || worlds.has(worldEnteredBy(pid) ?? '')),
+  ]);
+}
+
+/**
+ * The init of the world that an nsenter of a playground's is about to enter. nsenter itself stays in the
+ * machine's pid namespace; only what it starts is inside.
+ */
+function worldEnteredBy(pid: string): string | undefined {
+  try {
+    const [program = '', ...argv] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    if (!program.endsWith('nsenter')) return undefined;
+    return argv.map((word) => /^--\w+=\/proc\/(\d+)\/root\/proc\//.exec(word)?.[1]).find((found) => found);
+  } catch {
+    // It ended while we looked.
+    return undefined;
+  }
 }
 
 function parentOf(pid: string): string | undefined {

@@ -1,8 +1,8 @@
 /**
  * `pgcm` with a `failover` one of whose steps can be held, for the tests of what dies meanwhile. Runs in
  * a host: `node /opt/pgcm/dist/test/faults/held-main.js failover ...`. From the environment:
- *   PGCM_HOLD_AT    STEP:POINT (see hold.ts)
- *   PGCM_HOLD_FILE  the step is held while this file exists
+ *   TEST_HOLD_AT    STEP:POINT (see hold.ts)
+ *   TEST_HOLD_FILE  the step is held while this file exists
  * Once the step is held that is told on stderr, by a line like those of the log.
  */
 import type { Output } from '../../src/cli/context.js';
@@ -12,10 +12,10 @@ import { switchoverSteps } from '../../src/failover/switchover.js';
 import { abortOnSignals } from '../../src/runtime/interrupt.js';
 import { heldSteps, holdPoints, type Hold } from './hold.js';
 
-const [step = '', word] = (process.env['PGCM_HOLD_AT'] ?? '').split(':');
+const [step = '', word] = (process.env['TEST_HOLD_AT'] ?? '').split(':');
 const point = holdPoints.find((name) => name === word);
-const file = process.env['PGCM_HOLD_FILE'];
-if (point === undefined || file === undefined) throw new Error('PGCM_HOLD_AT and PGCM_HOLD_FILE say where');
+const file = process.env['TEST_HOLD_FILE'];
+if (point === undefined || file === undefined) throw new Error('TEST_HOLD_AT and TEST_HOLD_FILE say where');
 
 const tell = (hold: Hold): void => {
   process.stderr.write(

@@ -56,7 +56,7 @@ export async function runCase(arena: Arena, one: FaultCase): Promise<CaseResult>
   const load = await Load.start(cluster, `faults_${arena.cases}`);
   const run = await FailoverRun.startProgram(cluster.playground, 'client01', {
     argv: ['node', '/opt/pgcm/dist/test/faults/held-main.js'],
-    environment: { PGCM_HOLD_AT: `${one.step}:${holdPointOf[one.step]}`, PGCM_HOLD_FILE: holdFile },
+    environment: { TEST_HOLD_AT: `${one.step}:${holdPointOf[one.step]}`, TEST_HOLD_FILE: holdFile },
   });
   const course: Course = {
     ...{ arena, one, roles, load, run, startedAt, marks },

@@ -64,6 +64,13 @@ export const events = {
   clientsMigrate: 'clients.pacemaker.migrate',
   clientsUnmigrate: 'clients.pacemaker.unmigrate',
 
+  clientsRejoin: 'clients.rejoin',
+  checkFinding: 'check.finding',
+  checkWaiting: 'check.waiting',
+  checkpointError: 'checkpoint.error',
+  blockersTerminate: 'blockers.terminate',
+  historyError: 'history.error',
+
   stepStart: 'step.start',
   stepEnd: 'step.end',
   undoStart: 'undo.start',

@@ -137,3 +137,27 @@ export interface NodeState {
   /** RFC 3339. */
   readonly since: string;
 }
+
+/** What a switchover would do now: the answer of --dry-run. */
+export interface SwitchoverPlan {
+  /** The exit status: whether it would be refused. */
+  readonly status: number;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  /** In order; empty when it would be refused. */
+  readonly steps: readonly { readonly name: string; readonly text: string }[];
+  /** Those because of which it would be refused. */
+  readonly refusals: readonly Finding[];
+  /** The others. */
+  readonly findings: readonly Finding[];
+  /** How long clients would wait; undefined: no earlier switchover tells. */
+  readonly expected: ExpectedPause | undefined;
+}
+
+/** How long clients waited in the last switchovers. */
+export interface ExpectedPause {
+  readonly median: Milliseconds;
+  readonly longest: Milliseconds;
+  /** How many switchovers tell. */
+  readonly count: number;
+}

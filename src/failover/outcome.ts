@@ -7,9 +7,9 @@ export const exitStatus = {
   done: 0,
   unexpected: 1,
   refused: 3,
-  rolledBack: 4,
-  failedAfterMove: 5,
-  cleanupLeft: 6,
+  'rolled-back': 4,
+  'failed-after-move': 5,
+  'cleanup-left': 6,
 } as const;
 
 export interface Outcome {
@@ -25,38 +25,48 @@ export interface Interrupt {
   readonly status: number;
 }
 
+type State = Pick<SwitchoverContext, 'move' | 'plan' | 'pausing' | 'held'>;
+
 /** What happened, from what the pipeline did. Never better than the truth. */
 export function outcomeOf(
   { failure, cleanupFailures }: PipelineResult,
-  { move }: SwitchoverContext,
+  context: State,
   interrupt: Interrupt | undefined,
 ): Outcome {
+  const { move, plan } = context;
   const left = cleanupFailures.map(({ name, error }) => `${name}: ${describeError(error)}`).join('; ');
   const target =
-    'target' in move ? `${move.target.name} (${move.target.address})` : 'the synchronous standby';
+    'target' in move ? `${move.target.name} (${move.target.address})` : (plan?.target ?? 'the target');
   if (failure === undefined) {
     if (left === '') return outcome('done', `the primary is ${target}`);
-    return outcome('cleanupLeft', `the primary is ${target}, but a clean-up is left: ${left}`);
+    return outcome('cleanup-left', `the primary is ${target}, but a clean-up is left: ${left}`);
   }
   const why = `${failure.step}: ${describeError(failure.error)}`;
   if (move.kind !== 'not-begun') {
     const also = left === '' ? '' : `; a clean-up is left, too: ${left}`;
     return outcome(
-      'failedAfterMove',
-      `the move of the primary to ${target} was asked for and not seen done: ${why}${also}; see who is primary with crm_mon`,
+      'failed-after-move',
+      `the move of the primary to ${target} was asked for and not seen done: ${why}${also}; see who is primary with pgcm status`,
     );
   }
-  if (left !== '')
-    return outcome('cleanupLeft', `${why}; nothing was moved, but a clean-up is left: ${left}`);
+  if (left !== '') {
+    return outcome('cleanup-left', `${why}; nothing was moved, but a clean-up is left: ${left}`);
+  }
   if (interrupt !== undefined) {
     return {
       name: 'interrupted',
       status: interrupt.status,
-      message: `${interrupt.name}: rolled back, nothing was moved (${why})`,
+      message: `${interrupt.name}: ${undone(context)}, nothing was moved (${why})`,
     };
   }
-  if (failure.step === 'check' || hasCode(failure.error, 'lock-held')) return outcome('refused', why);
-  return outcome('rolledBack', `${why}; rolled back: clients run on the old primary`);
+  // The checks are made in the first two steps; what ends those otherwise has touched nothing either.
+  const early = failure.step === 'check' || failure.step === 'lock';
+  if (early && hasCode(failure.error, 'refused', 'lock-held')) return outcome('refused', why);
+  return outcome('rolled-back', `${why}; ${undone(context)}: clients run on the old primary`);
+}
+
+function undone({ pausing }: State): string {
+  return pausing === undefined ? 'nothing was touched' : 'rolled back';
 }
 
 function outcome(name: keyof typeof exitStatus, message: string): Outcome {

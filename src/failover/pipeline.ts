@@ -112,9 +112,8 @@ export async function runPipeline<C>(
 }
 
 async function runStep<C>(step: Step<C>, context: C, signal: AbortSignal): Promise<void> {
-  if (step.cleanup) return await step.run(context, new AbortController().signal);
-  if (signal.aborted) throw abortError(signal, step.name);
-  await step.run(context, signal);
+  if (step.cleanup !== true && signal.aborted) throw abortError(signal, step.name);
+  await step.run(context, step.cleanup === true ? new AbortController().signal : signal);
 }
 
 const stepEvents = { start: events.stepStart, end: events.stepEnd } as const;

@@ -1,7 +1,12 @@
+import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
+import type { SwitchoverReport } from '../domain/switchover.js';
+import { monotonic } from '../runtime/clock.js';
+import { runWithDeadline } from '../runtime/deadline.js';
 import type { SwitchoverContext } from './context.js';
-import { outcomeOf, type Interrupt, type Outcome } from './outcome.js';
+import { exitStatus, outcomeOf, type Interrupt } from './outcome.js';
 import { runPipeline, undoing, type Step } from './pipeline.js';
+import { reportOf } from './report.js';
 import { check } from './steps/check.js';
 import { checkpoint } from './steps/checkpoint.js';
 import { lock } from './steps/lock.js';
@@ -33,12 +38,13 @@ export interface Interruption {
   readonly of: (reason: unknown) => Interrupt;
 }
 
-/** Runs a switchover to its end. @param steps those of a switchover; tests wrap them */
+/** Runs a switchover to its end, and keeps its report. @param steps those of a switchover; tests wrap them */
 export async function runSwitchover(
   context: SwitchoverContext,
   interruption: Interruption,
   steps: readonly Step<SwitchoverContext>[] = switchoverSteps,
-): Promise<Outcome> {
+): Promise<SwitchoverReport> {
+  const startedAt = monotonic();
   const { signal: interrupt } = interruption;
   const stop = new AbortController();
   const onInterrupt = (): void => stop.abort(interrupt.reason);
@@ -46,20 +52,46 @@ export async function runSwitchover(
   interrupt.addEventListener('abort', onInterrupt, { once: true });
   const result = await runPipeline(stopWhenLockIsLost(steps, stop), context, context.log, stop.signal);
   interrupt.removeEventListener('abort', onInterrupt);
-  const outcome = outcomeOf(
-    result,
-    context,
-    interrupt.aborted ? interruption.of(interrupt.reason) : undefined,
-  );
+  const reason = interrupt.aborted ? interruption.of(interrupt.reason) : undefined;
+  const outcome = outcomeOf(result, context, reason);
+  const report = reportOf(context, result, outcome, Math.round(monotonic() - startedAt));
+  const kept = await keep(context, report);
+  await Promise.allSettled([context.watched?.proxies.close(), context.watched?.route.close()]);
+  logEnd(context, kept);
+  return kept;
+}
+
+/**
+ * Writes the report to the history, when the run had the lock: before that it touched nothing. A report
+ * that cannot be written is a clean-up that is left, where everything else went well.
+ */
+async function keep(context: SwitchoverContext, report: SwitchoverReport): Promise<SwitchoverReport> {
+  if (context.held === undefined) return report;
+  const { history, options, log } = context;
+  const what = 'writing the report to the history in etcd';
+  try {
+    await runWithDeadline(what, options.etcdTimeout, new AbortController().signal, (on) =>
+      history.add(report, on),
+    );
+    return report;
+  } catch (error) {
+    log.error(events.historyError, { error: describeError(error) }, 'the report is not in the history');
+    if (report.status !== exitStatus.done) return report;
+    const message = `${report.message}, but its report is not in the history: ${describeError(error)}`;
+    return { ...report, outcome: 'cleanup-left', status: exitStatus['cleanup-left'], message };
+  }
+}
+
+function logEnd({ log }: SwitchoverContext, report: SwitchoverReport): void {
   const fields = {
-    id: context.holder.id,
-    outcome: outcome.name,
-    status: outcome.status,
-    ...Object.fromEntries(result.steps.map(({ name, ms }) => [`${name}_ms`, ms])),
+    id: report.id,
+    outcome: report.outcome,
+    status: report.status,
+    pause_ms: report.pause,
+    ...Object.fromEntries(report.steps.map(({ name, ms }) => [`${name}_ms`, ms])),
   };
-  if (outcome.status === 0) context.log.info(events.failoverEnd, fields, outcome.message);
-  else context.log.error(events.failoverEnd, fields, outcome.message);
-  return outcome;
+  if (report.status === 0) log.info(events.failoverEnd, fields, report.message);
+  else log.error(events.failoverEnd, fields, report.message);
 }
 
 /** Once the lock is held, losing it ends every step that can be ended: another run may have begun. */

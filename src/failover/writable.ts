@@ -1,6 +1,7 @@
 import { PgcmError, describeError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
 import type { SwitchoverContext } from './context.js';
+import { labelOf } from './facts.js';
 
 const PROBE_TIMEOUT: Milliseconds = 1_000;
 
@@ -8,12 +9,12 @@ const PROBE_TIMEOUT: Milliseconds = 1_000;
  * Asks every node's own PostgreSQL, and names the one that takes writes.
  * @throws PgcmError `no-primary` or `two-primaries`, with what each node said
  */
-export async function writableNode({ nodes }: SwitchoverContext, signal: AbortSignal): Promise<string> {
+export async function writableNode({ facts }: SwitchoverContext, signal: AbortSignal): Promise<string> {
   const answers = await Promise.all(
-    nodes.map(async ({ api, name }) => {
-      const label = name || api.endpoint;
+    (facts?.nodes ?? []).map(async (node) => {
+      const label = labelOf(node);
       try {
-        const probe = await api.probe(PROBE_TIMEOUT, signal);
+        const probe = await node.api.probe(PROBE_TIMEOUT, signal);
         const said = probe.takesWrites
           ? 'takes writes'
           : probe.inRecovery

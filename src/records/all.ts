@@ -4,6 +4,7 @@ import { nodeState } from './node-state.js';
 import { pauseRequest } from './pause-request.js';
 import { proxyState } from './proxy-state.js';
 import { seenProxy } from './seen-proxy.js';
+import { switchoverPlan } from './switchover-plan.js';
 import { switchoverReport } from './switchover-report.js';
 import { topology } from './topology.js';
 
@@ -70,5 +71,12 @@ export const allRecords: readonly RecordEntry[] = [
       'Written by `pgcm failover` at its end, also when it failed; the newest 100 are kept. `pgcm history --json` ' +
       'prints them, and `pgcm failover --json` its own.',
     record: switchoverReport,
+  },
+  {
+    title: 'The plan of a switchover',
+    where: '`pgcm failover --dry-run --json`',
+    about:
+      'What a failover would do now, and what speaks against it. Nothing is touched, and it is not kept.',
+    record: switchoverPlan,
   },
 ];

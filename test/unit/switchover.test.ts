@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
-import type { Outcome } from '../../src/failover/outcome.js';
+import type { SwitchoverReport } from '../../src/domain/switchover.js';
 import { runPipeline } from '../../src/failover/pipeline.js';
 import { runSwitchover } from '../../src/failover/switchover.js';
 import { FakeLog } from '../fakes/log.js';
@@ -11,7 +11,7 @@ import { fail, FakeCluster, hang } from '../fakes/switchover.js';
 const never = new AbortController().signal;
 const sigint = { name: 'SIGINT', status: 130 };
 
-function run(cluster: FakeCluster, context = cluster.context(), signal = never): Promise<Outcome> {
+function run(cluster: FakeCluster, context = cluster.context(), signal = never): Promise<SwitchoverReport> {
   return runSwitchover(context, { signal, of: () => sigint });
 }
 
@@ -22,7 +22,9 @@ function leftovers(cluster: FakeCluster): unknown {
 const nothing = { paused: [], constraint: false, locked: false };
 
 function order(cluster: FakeCluster): readonly string[] {
-  const kinds = cluster.deeds.map((deed) => deed.split(' ')[0] ?? '').filter((kind) => kind !== 'probe');
+  const kinds = cluster.deeds
+    .map((deed) => deed.split(' ')[0] ?? '')
+    .filter((kind) => kind !== 'probe' && kind !== 'inspect');
   return kinds.filter((kind, index) => kind !== kinds[index - 1]);
 }
 
@@ -31,7 +33,20 @@ describe('switchover', () => {
     const cluster = new FakeCluster();
     const outcome = await run(cluster);
     assert.equal(outcome.status, 0, outcome.message);
-    assert.deepEqual(order(cluster), ['health', 'lock', 'pause', 'migrate', 'resume', 'unmigrate', 'unlock']);
+    assert.deepEqual(order(cluster), [
+      'health',
+      'lock',
+      'health',
+      'checkpoint',
+      'pause',
+      'migrate',
+      'resume',
+      'unmigrate',
+      'rejoin',
+      'unlock',
+      'history',
+    ]);
+    assert.equal(cluster.deeds.filter((deed) => deed.startsWith('checkpoint')).length, 2);
     assert.deepEqual(leftovers(cluster), nothing);
   });
 
@@ -40,7 +55,7 @@ describe('switchover', () => {
     cluster.faults.set('health pg03', fail('unavailable', 'connection refused'));
     const outcome = await run(cluster);
     assert.equal(outcome.status, 3);
-    assert.match(outcome.message, /pg03:8080: connection refused/);
+    assert.match(outcome.message, /pg03: .*connection refused.*pg03:8080/);
     assert.deepEqual(order(cluster), ['health']);
   });
 
@@ -49,7 +64,7 @@ describe('switchover', () => {
     cluster.illness.set('pg01', { part: 'postgres', healthy: false, message: 'connect ENOENT' });
     const outcome = await run(cluster);
     assert.equal(outcome.status, 3);
-    assert.match(outcome.message, /pg01:8080: postgres: connect ENOENT \(.*PGSQL\.lock/);
+    assert.match(outcome.message, /pg01: postgres: connect ENOENT \(.*PGSQL\.lock/);
     assert.deepEqual(order(cluster), ['health']);
   });
 
@@ -67,10 +82,12 @@ describe('switchover', () => {
     cluster.faults.set('pause pg02', fail('timed-out', 'a transaction stayed open'));
     const outcome = await run(cluster);
     assert.equal(outcome.status, 4);
-    assert.deepEqual(
-      cluster.deeds.filter((d) => d.startsWith('resume')),
-      ['resume pg01 anywhere', 'resume pg02 anywhere', 'resume pg03 anywhere'],
-    );
+    assert.deepEqual(cluster.deeds.filter((d) => d.startsWith('resume')).toSorted(), [
+      'resume app01 10.77.0.11',
+      'resume pg01 anywhere',
+      'resume pg02 anywhere',
+      'resume pg03 anywhere',
+    ]);
     assert.deepEqual(leftovers(cluster), nothing);
   });
 
@@ -140,7 +157,7 @@ describe('switchover', () => {
     const outcome = await run(cluster, cluster.context({ promoteTimeout: 50 }));
     assert.equal(outcome.status, 5);
     assert.match(outcome.message, /no node takes writes/);
-    assert.equal(cluster.paused.size, 3);
+    assert.equal(cluster.paused.size, 4);
     assert.equal(cluster.locked, false);
     assert.equal(cluster.constraint, false);
   });
@@ -159,8 +176,8 @@ describe('switchover', () => {
     const cluster = new FakeCluster();
     cluster.routes.remove();
     const outcome = await run(cluster);
-    assert.equal(outcome.status, 4);
-    assert.match(outcome.message, /\/master in etcd names no primary .*supervise/);
+    assert.equal(outcome.status, 3);
+    assert.match(outcome.message, /no primary is published in etcd.*supervise/);
     assert.ok(!order(cluster).includes('pause'));
     assert.deepEqual(leftovers(cluster), nothing);
   });
@@ -270,13 +287,18 @@ describe("the original's defects", () => {
       // The key changes, but the target is still in recovery.
       cluster.routes.put(cluster.addressOf('pg02'));
       cluster.primary = 'nobody';
-      setTimeout(() => (cluster.primary = 'pg02'), 60);
+      setTimeout(() => {
+        cluster.primary = 'pg02';
+        cluster.timeline += 1;
+      }, 60);
     };
     assert.equal((await run(cluster)).status, 0);
     assert.deepEqual(primaryAtResume, ['pg02', 'pg02', 'pg02'], 'resumed when the key changed');
-    assert.deepEqual(
-      cluster.deeds.filter((d) => d.startsWith('resume')),
-      ['resume pg01 10.77.0.12', 'resume pg02 10.77.0.12', 'resume pg03 10.77.0.12'],
-    );
+    assert.deepEqual(cluster.deeds.filter((d) => d.startsWith('resume')).toSorted(), [
+      'resume app01 10.77.0.12',
+      'resume pg01 10.77.0.12',
+      'resume pg02 10.77.0.12',
+      'resume pg03 10.77.0.12',
+    ]);
   });
 });

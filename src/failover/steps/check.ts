@@ -1,53 +1,26 @@
-import { describeError, PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
-import type { NodeApi } from '../../domain/node-api.js';
-import type { Node, SwitchoverContext } from '../context.js';
-import type { Step } from '../pipeline.js';
+import type { SwitchoverContext } from '../context.js';
+import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
+import { describeFinding } from '../findings/finding.js';
+import { bounded, type Step } from '../pipeline.js';
 
-/** Every Postgres node answers and has what a switchover needs. Touches nothing. */
-export const check: Step<SwitchoverContext> = {
+/** Nothing speaks against a move: of what risks data nothing at all, of what risks waiting nothing but by --force. */
+export const check: Step<SwitchoverContext> = bounded({
   name: 'check',
+  timeout: ({ options }) => SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout),
   async run(context, signal) {
-    const { apis, log, options } = context;
+    const { apis, log } = context;
     log.info(
       events.clientsHealthCheck,
       { endpoints: apis.map((a) => a.endpoint) },
       'health checking all clients',
     );
-    const answers = await Promise.all(apis.map((api) => ask(api, options.healthCheckTimeout, signal)));
-    const problems = answers.flatMap((answer) => answer.problems);
-    if (problems.length > 0) {
-      throw new PgcmError(
-        'refused',
-        `not every node is healthy, nothing was touched: ${problems.join('; ')}`,
-      );
+    const refusals = await settled(context, signal);
+    for (const finding of context.findings.filter((one) => !refusals.includes(one))) {
+      log.warn(events.checkFinding, { kind: finding.kind, weight: finding.weight }, describeFinding(finding));
     }
-    context.nodes = answers.map(({ node }) => node);
+    // A lock that somebody holds is waited for in the next step, and looked at everything again then.
+    const others = refusals.filter(({ kind }) => kind !== 'lock-held');
+    requireNone(others.length === 0 ? [] : refusals);
   },
-};
-
-/** What is most often behind it, for somebody who reads this at night. */
-const hints: Readonly<Record<string, string>> = {
-  postgres:
-    ' (after a move ocf:heartbeat:pgsql keeps the old primary down until its PGSQL.lock is removed and' +
-    ' crm_resource --cleanup is run for it)',
-};
-
-async function ask(
-  api: NodeApi,
-  timeout: number,
-  signal: AbortSignal,
-): Promise<{ readonly node: Node; readonly problems: readonly string[] }> {
-  try {
-    const health = await api.healthCheck(timeout, signal);
-    const ill = health.parts.filter((part) => !part.healthy);
-    const problems = ill.map(
-      ({ part, message }) => `${api.endpoint}: ${part}: ${message}${hints[part] ?? ''}`,
-    );
-    if (!health.healthy && problems.length === 0) problems.push(`${api.endpoint}: it says UNHEALTHY`);
-    return { node: { api, name: health.node }, problems };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return { node: { api, name: '' }, problems: [`${api.endpoint}: ${describeError(error)}`] };
-  }
-}
+});

@@ -1,32 +1,22 @@
 import { events } from '../../domain/events.js';
 import { describeError, hasCode, PgcmError } from '../../domain/errors.js';
+import type { HeldLock } from '../../domain/stores.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
-import type { Step } from '../pipeline.js';
+import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
+import { bounded, type Step } from '../pipeline.js';
 
 /** One switchover at a time, in the whole cluster. */
-export const lock: Step<SwitchoverContext> = {
+export const lock: Step<SwitchoverContext> = bounded({
   name: 'lock',
+  timeout: ({ options }) =>
+    options.lockTimeout + SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout),
   async run(context, signal) {
-    const { log, options, holder } = context;
+    const { log, holder } = context;
     log.info(events.etcdLockAcquire, { id: holder.id }, 'acquiring failover lock in etcd');
-    const waiting = new AbortController();
-    const timer = setTimeout(
-      () =>
-        waiting.abort(
-          new PgcmError('timed-out', `no lock within ${formatDuration(options.lockTimeout)} (lock-timeout)`),
-        ),
-      options.lockTimeout,
-    );
-    try {
-      context.held = await context.lock.acquire(holder, AbortSignal.any([signal, waiting.signal]));
-    } catch (error) {
-      if (signal.aborted && hasCode(error, 'lock-held', 'aborted')) throw signal.reason;
-      throw error;
-    } finally {
-      clearTimeout(timer);
-    }
+    context.held = await acquire(context, signal);
     log.info(events.etcdLockAcquired, { revision: context.held.revision });
+    await examineAgain(context, signal);
   },
   undo: {
     name: 'unlock',
@@ -46,4 +36,37 @@ export const lock: Step<SwitchoverContext> = {
       }
     },
   },
-};
+});
+
+async function acquire(context: SwitchoverContext, signal: AbortSignal): Promise<HeldLock> {
+  const { options, holder } = context;
+  const waiting = new AbortController();
+  const timer = setTimeout(
+    () =>
+      waiting.abort(
+        new PgcmError('timed-out', `no lock within ${formatDuration(options.lockTimeout)} (lock-timeout)`),
+      ),
+    options.lockTimeout,
+  );
+  try {
+    return await context.lock.acquire(holder, AbortSignal.any([signal, waiting.signal]));
+  } catch (error) {
+    if (signal.aborted && hasCode(error, 'lock-held', 'aborted')) throw signal.reason;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What counts is what is seen under the lock: until then another run may have been at work. */
+async function examineAgain(context: SwitchoverContext, signal: AbortSignal): Promise<void> {
+  const before = context.plan;
+  requireNone(await settled(context, signal));
+  const now = context.plan;
+  if (before === undefined || before.primary === now?.primary) return;
+  throw new PgcmError(
+    'refused',
+    `the primary was ${before.primary} and is ${now?.primary ?? 'not known'} now: another run has moved it while ` +
+      'this one waited for the lock; run pgcm failover again if it shall be moved from there',
+  );
+}

@@ -1,89 +1,128 @@
-import type { Address } from '../../domain/address.js';
-import { describeError, PgcmError } from '../../domain/errors.js';
+import { PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
 import type { NodeApi } from '../../domain/node-api.js';
+import type { Route } from '../../domain/route.js';
+import type { PauseRequest } from '../../domain/switchover.js';
+import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
 import { runWithDeadline } from '../../runtime/deadline.js';
-import type { SwitchoverContext } from '../context.js';
+import { untilProxiesPaused } from '../acknowledgements.js';
+import { insist } from '../asking.js';
+import { clearTheWay } from '../blockers.js';
+import { mandateOf, planOf, type Pausing, type SwitchoverContext } from '../context.js';
+import { valueOf } from '../facts.js';
 import type { Step } from '../pipeline.js';
-import { writableNode } from '../writable.js';
+import { Watched } from '../watched.js';
+import { release } from './release.js';
 
-/** Clients wait: every bouncer ends its open transactions and holds new statements. */
+/** Beyond the bouncers' own time: they end the wait, and say why. */
+const GRACE: Milliseconds = 1_000;
+
+/**
+ * Clients wait: every bouncer ends its open transactions and holds new statements. Those of the
+ * registered proxies by the request in etcd, those of nodes without one by rpc.
+ */
 export const pause: Step<SwitchoverContext> = {
   name: 'pause',
   async run(context, signal) {
-    const { log, options } = context;
-    context.from = await publishedAddress(context, signal);
-    log.info(events.clientsPause, {}, 'requesting all pgbouncers pause');
-    context.pauseRequested = true;
-    const order = { timeout: options.pauseTimeout, expiry: options.pauseExpiry };
-    // All of them are waited for, also when one fails: the release must not overtake a PAUSE under way.
-    await onAll(context, (api) =>
-      told(context, api, events.clientsPause, () => api.pause(order, undefined, signal)),
+    await clearTheWay(context, signal);
+    const pausing = await prepare(context, signal);
+    context.pausing = pausing;
+    await runWithDeadline('pause', context.options.pauseTimeout + GRACE, signal, (on) =>
+      pauseAll(context, pausing, on),
     );
   },
-  undo: {
-    name: 'release',
-    clientsFirst: true,
-    // The question who takes writes (1 s) and the grace of each answer (1 s) come on top.
-    timeout: ({ options }) => options.resumeTimeout + 3_000,
-    async run(context, signal) {
-      if (!context.pauseRequested) return;
-      const { log, options } = context;
-      const target = await resumeTowards(context, signal);
-      log.info(events.clientsResume, { target }, 'requesting all pgbouncers resume');
-      await onAll(context, (api) =>
-        told(context, api, events.clientsResume, () =>
-          api.resume(target, options.resumeTimeout, undefined, signal),
-        ),
-      );
-    },
-  },
+  undo: release,
 };
 
-/** Where the bouncers must lead before clients go on; undefined: wherever they lead. */
-async function resumeTowards(context: SwitchoverContext, signal: AbortSignal): Promise<Address | undefined> {
-  const { move } = context;
-  if (move.kind === 'not-begun') return undefined;
-  if (move.kind === 'done') return move.target.address;
-  // The move failed half-way. Clients are let go only to a host that takes writes, and the key, with it
-  // the bouncers, may name the other one.
-  const writable = await writableNode(context, signal);
-  return move.kind === 'accepted' && writable === move.target.name ? move.target.address : context.from;
+/** Everything that can be known before clients wait: where they are led, who is asked how. */
+async function prepare(context: SwitchoverContext, signal: AbortSignal): Promise<Pausing> {
+  const { routes, proxies, options, facts } = context;
+  context.watched ??= {
+    proxies: new Watched('the registered proxies', (on, end) => proxies.follow(on, end)),
+    route: new Watched(routes.key, (on, end) => routes.follow(on, end)),
+  };
+  const { watched } = context;
+  const [listing, from] = await Promise.all([
+    watched.proxies.first(options.etcdTimeout, signal),
+    publishedRoute(context, signal),
+  ]);
+  const { exempt } = planOf(context);
+  const ids = new Set(listing.proxies.map(({ id }) => id));
+  const byRpc = (facts?.nodes ?? []).filter((node) => {
+    const proxy = valueOf(node.inspection)?.proxy ?? '';
+    return !ids.has(proxy) && !exempt.has(node.name);
+  });
+  return {
+    since: monotonic(),
+    from,
+    requested: true,
+    byRpc: byRpc.map(({ api }) => api),
+    proxies: new Set([...ids].filter((id) => !exempt.has(id))),
+    until: undefined,
+  };
+}
+
+async function pauseAll(context: SwitchoverContext, pausing: Pausing, signal: AbortSignal): Promise<void> {
+  const { log } = context;
+  log.info(
+    events.clientsPause,
+    { proxies: pausing.proxies.size, endpoints: pausing.byRpc.map(({ endpoint }) => endpoint) },
+    'requesting all pgbouncers pause',
+  );
+  // The first failure ends it for all: nobody shall wait for a pause that does not come about.
+  const stop = new AbortController();
+  const on = AbortSignal.any([signal, stop.signal]);
+  const works = [byRequest(context, on), ...pausing.byRpc.map((api) => byRpc(context, api, on))];
+  const failed = Promise.all(works).catch((error: unknown) => {
+    stop.abort(error);
+    throw error;
+  });
+  // All of them are waited for, also when one fails: the release must not overtake a PAUSE under way.
+  await Promise.allSettled(works);
+  await failed;
+}
+
+async function byRequest(context: SwitchoverContext, signal: AbortSignal): Promise<void> {
+  const { requests, holder, options, held, log } = context;
+  if (held === undefined) throw new PgcmError('internal', 'a pause needs the lock');
+  const startedAt = monotonic();
+  const request: PauseRequest = {
+    id: holder.id,
+    phase: 'pause',
+    release: undefined,
+    duration: options.pauseExpiry,
+    timeout: options.pauseTimeout,
+  };
+  await insist(signal, () => requests.write(request, held, signal));
+  const paused = await untilProxiesPaused(context, signal);
+  log.info(events.clientsPause, {
+    proxies: paused.size,
+    elapsed: Math.round(monotonic() - startedAt) / 1_000,
+  });
+}
+
+async function byRpc(context: SwitchoverContext, api: NodeApi, signal: AbortSignal): Promise<void> {
+  const { options, log } = context;
+  const startedAt = monotonic();
+  const order = { timeout: options.pauseTimeout, expiry: options.pauseExpiry };
+  await insist(signal, () => api.pause(order, mandateOf(context), signal));
+  log.info(events.clientsPause, {
+    endpoint: api.endpoint,
+    elapsed: Math.round(monotonic() - startedAt) / 1_000,
+  });
 }
 
 /** @throws PgcmError `refused` when no primary is published: it would not be known where clients are */
-async function publishedAddress(
-  { routes, options }: SwitchoverContext,
+async function publishedRoute(
+  { watched, routes, options }: SwitchoverContext,
   signal: AbortSignal,
-): Promise<Address> {
-  const reading = await runWithDeadline(`reading ${routes.key}`, options.etcdTimeout, signal, (on) =>
-    routes.read(on),
-  );
-  if (reading.kind === 'route') return reading.route.address;
-  const found = reading.kind === 'bad' ? reading.why : 'it does not exist';
+): Promise<Route> {
+  const reading = await watched?.route.first(options.etcdTimeout, signal);
+  if (reading?.kind === 'route') return reading.route;
+  const found = reading?.kind === 'bad' ? reading.why : 'it does not exist';
   throw new PgcmError(
     'refused',
     `${routes.key} in etcd names no primary (${found}): is supervise running on the primary's node? its log says what keeps it`,
   );
-}
-
-async function told(
-  { log }: SwitchoverContext,
-  api: NodeApi,
-  event: typeof events.clientsPause | typeof events.clientsResume,
-  work: () => Promise<void>,
-): Promise<void> {
-  const startedAt = monotonic();
-  await work();
-  log.info(event, { endpoint: api.endpoint, elapsed: Math.round(monotonic() - startedAt) / 1_000 });
-}
-
-async function onAll(context: SwitchoverContext, work: (api: NodeApi) => Promise<void>): Promise<void> {
-  const results = await Promise.allSettled(context.apis.map(work));
-  const errors = results.flatMap((r) => (r.status === 'rejected' ? [r.reason as unknown] : []));
-  if (errors.length === 0) return;
-  const [first] = errors;
-  const code = first instanceof PgcmError ? first.code : 'internal';
-  throw new PgcmError(code, errors.map(describeError).join('; '), { cause: first });
 }

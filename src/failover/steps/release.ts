@@ -1,0 +1,84 @@
+import type { Address } from '../../domain/address.js';
+import { PgcmError } from '../../domain/errors.js';
+import { events } from '../../domain/events.js';
+import type { NodeApi } from '../../domain/node-api.js';
+import type { Route } from '../../domain/route.js';
+import type { PauseRequest } from '../../domain/switchover.js';
+import { monotonic } from '../../runtime/clock.js';
+import { untilProxiesRun } from '../acknowledgements.js';
+import { all, insist } from '../asking.js';
+import { mandateOf, type Pausing, type SwitchoverContext } from '../context.js';
+import type { Undo } from '../pipeline.js';
+import { writableNode } from '../writable.js';
+
+/** Where clients go on: wherever they are, or only where they are led by this route. */
+type Goal = { readonly kind: 'abort' } | { readonly kind: 'release'; readonly route: Route };
+
+/** Clients go on. It is the undo of the pause, and before every other one. */
+export const release: Undo<SwitchoverContext> = {
+  name: 'release',
+  clientsFirst: true,
+  // The question who takes writes (1 s) and the grace of each answer (1 s) come on top.
+  timeout: ({ options }) => options.resumeTimeout + 3_000,
+  async run(context, signal) {
+    const { pausing } = context;
+    if (pausing === undefined) return;
+    const goal = await goalOf(context, pausing, signal);
+    const address = goal.kind === 'release' ? goal.route.address : undefined;
+    context.log.info(events.clientsResume, { target: address }, 'requesting all pgbouncers resume');
+    try {
+      await all([
+        byRequest(context, goal, signal),
+        ...pausing.byRpc.map((api) => byRpc(context, api, address, signal)),
+      ]);
+    } finally {
+      if (context.pausing !== undefined) context.pausing = { ...context.pausing, until: monotonic() };
+    }
+  },
+};
+
+async function goalOf(context: SwitchoverContext, { from }: Pausing, signal: AbortSignal): Promise<Goal> {
+  const { move } = context;
+  if (move.kind === 'not-begun') return { kind: 'abort' };
+  if (move.kind === 'done') return { kind: 'release', route: move.route };
+  // The move failed half-way. Clients are let go only to a host that takes writes, and the key, with it
+  // the bouncers, may name the other one.
+  const writable = await writableNode(context, signal);
+  const moved = move.kind === 'accepted' && writable === move.target.name;
+  const address = moved ? move.target.address : from.address;
+  const route = await context.watched?.route.until(
+    (reading) => (reading.kind === 'route' && reading.route.address === address ? reading.route : undefined),
+    signal,
+  );
+  if (route === undefined) throw new PgcmError('internal', 'the route is not watched');
+  return { kind: 'release', route };
+}
+
+async function byRequest(context: SwitchoverContext, goal: Goal, signal: AbortSignal): Promise<void> {
+  const { requests, holder, options, held } = context;
+  if (held === undefined) return;
+  const request: PauseRequest = {
+    id: holder.id,
+    phase: goal.kind,
+    release: goal.kind === 'release' ? goal.route.revision : undefined,
+    duration: options.pauseExpiry,
+    timeout: options.pauseTimeout,
+  };
+  await insist(signal, () => requests.write(request, held, signal));
+  await untilProxiesRun(context, request.release, signal);
+}
+
+async function byRpc(
+  context: SwitchoverContext,
+  api: NodeApi,
+  target: Address | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { options, log } = context;
+  const startedAt = monotonic();
+  await insist(signal, () => api.resume(target, options.resumeTimeout, mandateOf(context), signal));
+  log.info(events.clientsResume, {
+    endpoint: api.endpoint,
+    elapsed: Math.round(monotonic() - startedAt) / 1_000,
+  });
+}

@@ -4,7 +4,7 @@ import type { NodeApi, NodeHealth } from '../domain/node-api.js';
 import type { FoundLock, ProxyListing, RouteReading } from '../domain/stores.js';
 import type { PublishedTopology, SeenProxy, SwitchoverReport } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
-import { runWithDeadline } from '../runtime/deadline.js';
+import { manyListeners, runWithDeadline } from '../runtime/deadline.js';
 import type { SwitchoverOptions, SwitchoverPorts } from './context.js';
 
 /** What was asked for and came, or why it did not. */
@@ -45,8 +45,10 @@ type Sources = Pick<SwitchoverPorts, 'apis' | 'routes' | 'proxies' | 'topology' 
 export async function gather(
   ports: Sources,
   options: Pick<SwitchoverOptions, 'healthCheckTimeout' | 'etcdTimeout'>,
-  signal: AbortSignal,
+  outer: AbortSignal,
 ): Promise<Facts> {
+  // So many calls at once listen to it that Node would take it for a leak.
+  const signal = manyListeners(outer);
   const read = <T>(what: string, work: (on: AbortSignal) => Promise<T>): Promise<Answer<T>> =>
     answer(signal, () => runWithDeadline(`reading ${what}`, options.etcdTimeout, signal, work));
   const [nodes, route, proxies, seen, topology, lock, history] = await Promise.all([

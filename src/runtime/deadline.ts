@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
 import { timerSpan } from './clock.js';
@@ -70,4 +71,11 @@ export function sleep(ms: Milliseconds, signal: AbortSignal): Promise<'elapsed' 
 export function untilAborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+/** A signal that is aborted with this one, for more listeners than Node takes for usual. */
+export function manyListeners(signal: AbortSignal): AbortSignal {
+  const following = AbortSignal.any([signal]);
+  setMaxListeners(0, following);
+  return following;
 }

@@ -5,7 +5,7 @@ import type { Route } from '../../domain/route.js';
 import type { PauseRequest } from '../../domain/switchover.js';
 import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
-import { runWithDeadline } from '../../runtime/deadline.js';
+import { manyListeners, runWithDeadline } from '../../runtime/deadline.js';
 import { untilProxiesPaused } from '../acknowledgements.js';
 import { insist } from '../asking.js';
 import { clearTheWay } from '../blockers.js';
@@ -72,7 +72,7 @@ async function pauseAll(context: SwitchoverContext, pausing: Pausing, signal: Ab
   );
   // The first failure ends it for all: nobody shall wait for a pause that does not come about.
   const stop = new AbortController();
-  const on = AbortSignal.any([signal, stop.signal]);
+  const on = manyListeners(AbortSignal.any([signal, stop.signal]));
   const works = [byRequest(context, on), ...pausing.byRpc.map((api) => byRpc(context, api, on))];
   const failed = Promise.all(works).catch((error: unknown) => {
     stop.abort(error);

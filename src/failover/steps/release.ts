@@ -5,6 +5,7 @@ import type { NodeApi } from '../../domain/node-api.js';
 import type { Route } from '../../domain/route.js';
 import type { PauseRequest } from '../../domain/switchover.js';
 import { monotonic } from '../../runtime/clock.js';
+import { manyListeners } from '../../runtime/deadline.js';
 import { untilProxiesRun } from '../acknowledgements.js';
 import { all, insist } from '../asking.js';
 import { mandateOf, type Pausing, type SwitchoverContext } from '../context.js';
@@ -20,7 +21,8 @@ export const release: Undo<SwitchoverContext> = {
   clientsFirst: true,
   // The question who takes writes (1 s) and the grace of each answer (1 s) come on top.
   timeout: ({ options }) => options.resumeTimeout + 3_000,
-  async run(context, signal) {
+  async run(context, outer) {
+    const signal = manyListeners(outer);
     const { pausing } = context;
     if (pausing === undefined) return;
     const goal = await goalOf(context, pausing, signal);

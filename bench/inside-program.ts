@@ -4,6 +4,13 @@ import { onLine } from '../playground/lines.js';
 
 const client = 'client01';
 
+export interface Place {
+  /** The client host unless given. */
+  readonly host?: string;
+  /** A command before it, such as one that enters a namespace. */
+  readonly through?: readonly string[];
+}
+
 /** A program of ours that runs in the client host and tells what it sees in lines of JSON. */
 export class InsideProgram<R extends { readonly kind: string }> {
   readonly records: R[] = [];
@@ -30,16 +37,16 @@ export class InsideProgram<R extends { readonly kind: string }> {
 
   /**
    * @param name of the compiled program in bench/inside, or its path in the checkout
-   * @param host where it runs
+   * @param place where it runs
    */
   static async start<R extends { readonly kind: string }>(
     playground: Playground,
     name: string,
     config: unknown,
-    host = client,
+    { host = client, through = [] }: Place = {},
   ): Promise<InsideProgram<R>> {
     const file = `/opt/pgcm/dist/${name.includes('/') ? name : `bench/inside/${name}`}.js`;
-    const child = await playground.spawn(host, ['node', file, JSON.stringify(config)], {
+    const child = await playground.spawn(host, [...through, 'node', file, JSON.stringify(config)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new InsideProgram<R>(child, `${name} in ${host}`);

@@ -37,7 +37,7 @@ export class Arena {
             cluster.playground,
             'test/faults/inside/sampler-main',
             config,
-            node,
+            { host: node },
           ),
         ] as const,
     );

@@ -1,5 +1,5 @@
 import { machineClock } from '../../bench/clock.js';
-import { InsideProgram } from '../../bench/inside-program.js';
+import { InsideProgram, type Place } from '../../bench/inside-program.js';
 import type { Ack, Failure, LoadConfig, LoadRecord, Target } from '../../bench/records.js';
 import { asPostgres } from '../../playground/cluster.js';
 import type { Cluster } from '../acceptance/cluster.js';
@@ -23,23 +23,25 @@ export class Load {
     private readonly program: InsideProgram<LoadRecord>,
   ) {}
 
-  static async start(cluster: Cluster, table: string): Promise<Load> {
+  /** @param from other bouncers than all of them, and where the clients are */
+  static async start(
+    cluster: Cluster,
+    table: string,
+    from: { readonly targets?: readonly Target[]; readonly place?: Place } = {},
+  ): Promise<Load> {
     const statements = `create table ${table} (id bigint primary key, client int not null); alter table ${table} owner to app`;
     await cluster.output(
       await cluster.primary(),
       ...asPostgres('psql', '-X', '-q', '-d', 'app', '-c', statements),
     );
-    const hosts = await cluster.playground.hosts();
-    const targets = hosts
-      .filter(({ kind }) => kind !== 'client')
-      .map(({ name, address, kind }) => ({
-        name,
-        host: address,
-        port: 6432,
-        clients: kind === 'app' ? 2 : 1,
-      }));
+    const targets = from.targets ?? (await everyBouncer(cluster));
     const config: LoadConfig = { targets, table, seconds: longestSeconds, rate, statementTimeoutMs };
-    const program = await InsideProgram.start<LoadRecord>(cluster.playground, 'load-main', config);
+    const program = await InsideProgram.start<LoadRecord>(
+      cluster.playground,
+      'load-main',
+      config,
+      from.place,
+    );
     await program.reached('started', AbortSignal.timeout(20_000));
     return new Load(cluster, table, targets, program);
   }
@@ -108,4 +110,11 @@ export class Load {
     }
     return false;
   }
+}
+
+async function everyBouncer({ playground }: Cluster): Promise<readonly Target[]> {
+  const hosts = await playground.hosts();
+  return hosts
+    .filter(({ kind }) => kind !== 'client')
+    .map(({ name, address, kind }) => ({ name, host: address, port: 6432, clients: kind === 'app' ? 2 : 1 }));
 }

@@ -1,7 +1,7 @@
 import type { Address } from '../domain/address.js';
-import { LOGIN_RETRY_WHILE_PAUSED, type Bouncer } from '../domain/bouncer.js';
+import type { Bouncer } from '../domain/bouncer.js';
 import type { Leads } from '../domain/bouncer-config.js';
-import { hasCode, PgcmError } from '../domain/errors.js';
+import { PgcmError } from '../domain/errors.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { abortError, sleep } from '../runtime/deadline.js';
@@ -21,16 +21,19 @@ export interface Goal {
   readonly generation: number;
 }
 
+/** A RELOAD has undone what was SET on the console: brings back what has to stay. */
+export type AfterReload = (bouncer: Bouncer, signal: AbortSignal) => Promise<void>;
+
 /** Brings one PgBouncer to where its config file leads. */
 export class Follower {
   readonly bouncer: Bouncer;
   /** The last change of the file that this PgBouncer was told of. */
   #generation = 0;
-  /** server_login_retry was short when a RELOAD began, and may not be any more. */
-  #loginRetryWasShort = false;
+  readonly #afterReload: AfterReload | undefined;
 
-  constructor(bouncer: Bouncer) {
+  constructor(bouncer: Bouncer, afterReload?: AfterReload) {
     this.bouncer = bouncer;
+    this.#afterReload = afterReload;
   }
 
   /** Nothing is changed. @returns what leads elsewhere, in words @throws PgcmError as Bouncer's */
@@ -48,30 +51,11 @@ export class Follower {
   async bring(goal: Goal, signal: AbortSignal): Promise<'reloaded' | 'led-there'> {
     const knows = this.#generation === goal.generation;
     if (knows && (await this.look(goal, signal)) === undefined) return 'led-there';
-    await this.#reload(signal);
+    await this.bouncer.reload(signal);
     this.#generation = goal.generation;
     await this.#verify(goal, signal);
+    await this.#afterReload?.(this.bouncer, signal);
     return 'reloaded';
-  }
-
-  /**
-   * RELOAD brings back the file's server_login_retry. While a pause is on it was made short, and has
-   * to stay so: else one failed login after the pause costs clients 15 s.
-   */
-  async #reload(signal: AbortSignal): Promise<void> {
-    try {
-      const before = await this.bouncer.setting('server_login_retry', signal);
-      this.#loginRetryWasShort ||= before === LOGIN_RETRY_WHILE_PAUSED;
-      await this.bouncer.reload(signal);
-      if (!this.#loginRetryWasShort) return;
-      await this.bouncer.set('server_login_retry', LOGIN_RETRY_WHILE_PAUSED, signal);
-      this.#loginRetryWasShort = false;
-    } catch (error) {
-      // When a newer route cut in, its own RELOAD follows at once and has to know. Otherwise this is
-      // forgotten: who pauses sets it again before the resume.
-      if (!hasCode(error, 'aborted')) this.#loginRetryWasShort = false;
-      throw error;
-    }
   }
 
   async #verify(goal: Goal, signal: AbortSignal): Promise<void> {

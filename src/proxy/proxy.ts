@@ -12,7 +12,7 @@ import { Latest } from '../runtime/latest.js';
 import { backoffDelay, type Backoff } from '../runtime/retry.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import { Complaints } from './complaints.js';
-import { Follower, type Goal } from './follower.js';
+import { Follower, type AfterReload, type Goal } from './follower.js';
 
 export interface ProxyOptions {
   readonly routes: RouteStore;
@@ -24,6 +24,14 @@ export interface ProxyOptions {
   readonly retryInterval: Milliseconds;
   /** How often PgBouncers that lead to the route are looked at; by default every 3 s. */
   readonly lookInterval?: Milliseconds;
+  readonly afterReload?: AfterReload;
+}
+
+/** A route that every bouncer was seen to lead to. */
+export interface VerifiedRoute {
+  readonly route: Route;
+  /** RFC 3339; for people. */
+  readonly at: string;
 }
 
 /**
@@ -34,7 +42,7 @@ export interface ProxyOptions {
  *                         |                                                       |
  *                         +-- from any state: a newer route, or a look that finds one astray
  */
-export type ProxyState =
+export type RouteState =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'applying'; readonly route: Route; readonly attempt: number }
   | {
@@ -57,13 +65,16 @@ const LOOK_INTERVAL: Milliseconds = 3_000;
 /** Keeps the PgBouncers of this host leading to the published route. */
 export class RouteProxy implements Service {
   readonly name = 'proxy';
+  /** For those who tell others of it. */
+  readonly states = new Latest<RouteState>({ kind: 'waiting' });
+  /** The last one; also while a newer one is being applied, or a bouncer is down. */
+  readonly verified = new Latest<VerifiedRoute | undefined>(undefined);
   readonly #options: ProxyOptions;
   readonly #log: Log;
   readonly #wanted = new Latest<Route | undefined>(undefined);
   readonly #followers: readonly Follower[];
   readonly #backoff: Backoff;
   readonly #complaints = new Complaints();
-  #state: ProxyState = { kind: 'waiting' };
   /** Ends the work on a route that is no longer the newest. */
   #turn = new AbortController();
   #generation = 0;
@@ -71,12 +82,12 @@ export class RouteProxy implements Service {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#log = options.log;
-    this.#followers = options.bouncers.map((bouncer) => new Follower(bouncer));
+    this.#followers = options.bouncers.map((bouncer) => new Follower(bouncer, options.afterReload));
     this.#backoff = { min: BACKOFF.min, max: Math.min(options.retryInterval, BACKOFF.max) };
   }
 
-  get state(): ProxyState {
-    return this.#state;
+  get state(): RouteState {
+    return this.states.value;
   }
 
   /** Runs until the signal is aborted. No trouble of etcd, PgBouncer or the disk ends it. */
@@ -149,11 +160,11 @@ export class RouteProxy implements Service {
 
   /** @returns whether every bouncer leads to the route */
   async #attempt(route: Route, number: number, signal: AbortSignal): Promise<boolean> {
-    const before = this.#state;
+    const before = this.states.value;
     if (before.kind === 'applied' && before.route === route && (await this.#allLead(before.goal, signal))) {
       return true;
     }
-    this.#state = { kind: 'applying', route, attempt: number };
+    this.states.set({ kind: 'applying', route, attempt: number });
     const attempt: Attempt = { signal, retryIn: backoffDelay(number, this.#backoff), problems: [] };
     const started = monotonic();
     const goal = await this.#try(attempt, events.routeError, this.#options.config.name, () =>
@@ -169,10 +180,11 @@ export class RouteProxy implements Service {
     // Given up for a newer route, or at the end: neither done nor failed.
     if (signal.aborted) return false;
     if (goal === undefined || attempt.problems.length > 0) {
-      this.#state = { kind: 'failing', route, attempt: number, problems: attempt.problems };
+      this.states.set({ kind: 'failing', route, attempt: number, problems: attempt.problems });
       return false;
     }
-    this.#state = { kind: 'applied', route, goal };
+    this.verified.set({ route, at: new Date().toISOString() });
+    this.states.set({ kind: 'applied', route, goal });
     this.#log.info(events.routeApplied, {
       host: route.address,
       revision: route.revision,

@@ -44,3 +44,15 @@ export class Latest<T> {
     });
   }
 }
+
+/** The wait for the next change of any of them; see Latest.changed. */
+export async function anyChanged(
+  latests: readonly Latest<unknown>[],
+  signal: AbortSignal,
+): Promise<'changed' | 'aborted'> {
+  const enough = new AbortController();
+  const on = AbortSignal.any([signal, enough.signal]);
+  const how = await Promise.race(latests.map((latest) => latest.changed(undefined, on)));
+  enough.abort();
+  return how === 'aborted' ? how : 'changed';
+}

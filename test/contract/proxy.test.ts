@@ -3,7 +3,6 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Client } from 'pg';
-import { LOGIN_RETRY_WHILE_PAUSED } from '../../src/domain/bouncer.js';
 import { events } from '../../src/domain/events.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
 import { compileTemplate } from '../../src/pgbouncer/template.js';
@@ -152,20 +151,6 @@ describe('the proxy with a real PgBouncer', () => {
     server.signal('SIGCONT');
     await applied(SECOND);
     assert.equal((await server.bouncer.databases(soon()))[0]?.host, SECOND);
-  });
-
-  it('keeps a short server_login_retry over its RELOAD', async () => {
-    routes.put(FIRST);
-    await start();
-    await applied(FIRST);
-    await server.bouncer.set('server_login_retry', LOGIN_RETRY_WHILE_PAUSED, soon());
-    routes.put(SECOND);
-    await applied(SECOND);
-    assert.equal(await server.bouncer.setting('server_login_retry', soon()), LOGIN_RETRY_WHILE_PAUSED);
-    await server.bouncer.set('server_login_retry', '15', soon());
-    routes.put(FIRST);
-    await applied(FIRST);
-    assert.equal(await server.bouncer.setting('server_login_retry', soon()), '15');
   });
 
   it('does not call a route applied that PgBouncer did not take', async () => {

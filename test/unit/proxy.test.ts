@@ -1,38 +1,16 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { parseAddress, type Address } from '../../src/domain/address.js';
-import { LOGIN_RETRY_WHILE_PAUSED, type BouncerDatabase, type PauseScope } from '../../src/domain/bouncer.js';
-import type { BouncerConfig, WrittenConfig } from '../../src/domain/bouncer-config.js';
+import { parseAddress } from '../../src/domain/address.js';
+import type { Bouncer, BouncerDatabase } from '../../src/domain/bouncer.js';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import { createProxy, type RouteProxy } from '../../src/proxy/proxy.js';
 import { findAstray } from '../../src/proxy/verify.js';
 import { FakeBouncer } from '../fakes/bouncer.js';
+import { FakeConfig } from '../fakes/bouncer-config.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeRoutes } from '../fakes/routes.js';
 import { eventually, stays } from '../support/eventually.js';
-
-/** A config file in memory with one database, `app`. */
-class FakeConfig implements BouncerConfig {
-  readonly name = '/etc/pgbouncer/pgbouncer.ini';
-  follows: PauseScope = ['app'];
-  host: string | undefined;
-  writes: string[] = [];
-  failure: PgcmError | undefined;
-  staleTemplate: string | undefined;
-
-  write(address: Address): Promise<WrittenConfig> {
-    if (this.failure !== undefined) return Promise.reject(this.failure);
-    const outcome = this.host === address ? 'unchanged' : 'written';
-    if (outcome === 'written') this.writes.push(address);
-    this.host = address;
-    const leads = { databases: new Map([['app', address]]), otherwise: undefined, named: new Set(['app']) };
-    return Promise.resolve({ outcome, leads, staleTemplate: this.staleTemplate });
-  }
-
-  read = (): readonly BouncerDatabase[] =>
-    this.host === undefined ? [] : [{ name: 'app', host: this.host, port: 5432, paused: false }];
-}
 
 const FIRST = '10.0.0.1';
 const SECOND = '10.0.0.2';
@@ -48,7 +26,11 @@ describe('the proxy', () => {
   let running: Promise<void>;
 
   const start = ({ retryInterval = 20, lookInterval = 10 } = {}): void => {
-    proxy = createProxy({ routes, bouncers, config, log, retryInterval, lookInterval });
+    const afterReload = (bouncer: Bouncer): Promise<void> => {
+      bouncers.find((one) => one === bouncer)?.commands.push('after RELOAD');
+      return Promise.resolve();
+    };
+    proxy = createProxy({ routes, bouncers, config, log, retryInterval, lookInterval, afterReload });
     running = proxy.run(stop.signal);
   };
   const applied = (address: string): Promise<void> =>
@@ -84,7 +66,7 @@ describe('the proxy', () => {
     await applied(FIRST);
     assert.deepEqual(config.writes, [FIRST]);
     for (const bouncer of bouncers) {
-      assert.deepEqual(bouncer.commands.slice(0, 3), ['SHOW CONFIG', 'RELOAD', 'SHOW DATABASES']);
+      assert.deepEqual(bouncer.commands.slice(0, 3), ['RELOAD', 'SHOW DATABASES', 'after RELOAD']);
     }
     assert.deepEqual(
       log.of(events.pgbouncerReload).map(({ host, bouncer }) => [host, bouncer]),
@@ -248,21 +230,6 @@ describe('the proxy', () => {
     await stays(() => proxy.state.kind === 'applied', 30);
     assert.deepEqual(config.writes, [SECOND]);
     assert.equal(log.of(events.staleRevision).length, 1);
-  });
-
-  it('keeps the short server_login_retry of a pause over its RELOAD, and leaves the site its own', async () => {
-    const signal = new AbortController().signal;
-    const [paused, running_] = bouncers;
-    assert.ok(paused && running_);
-    routes.put(FIRST);
-    start();
-    await applied(FIRST);
-    await paused.set('server_login_retry', LOGIN_RETRY_WHILE_PAUSED, signal);
-    await running_.set('server_login_retry', '7', signal);
-    routes.put(SECOND);
-    await applied(SECOND);
-    assert.equal(await paused.setting('server_login_retry', signal), LOGIN_RETRY_WHILE_PAUSED);
-    assert.equal(await running_.setting('server_login_retry', signal), '15');
   });
 
   it('goes on with the earlier template, and says so once', async () => {

@@ -1,0 +1,90 @@
+import type { Bouncer } from '../domain/bouncer.js';
+import type { BouncerConfig } from '../domain/bouncer-config.js';
+import type { Log } from '../domain/log.js';
+import type { RouteProbe } from '../domain/route-probe.js';
+import type { PauseRequests, Registration, RouteStore } from '../domain/stores.js';
+import type { ProxyState } from '../domain/switchover.js';
+import type { Milliseconds } from '../domain/time.js';
+import { PauseKeeper } from '../pausing/pause-keeper.js';
+import { sleep } from '../runtime/deadline.js';
+import type { Service } from '../runtime/service-group.js';
+import { ProxyControl } from './control.js';
+import { createProxy, type RouteProxy } from './proxy.js';
+import { Registrar } from './registrar.js';
+import { RequestObeyer } from './request-obeyer.js';
+
+export interface ProxyParts {
+  readonly identity: Pick<ProxyState, 'id' | 'host' | 'instance' | 'version'>;
+  readonly routes: RouteStore;
+  readonly requests: PauseRequests;
+  readonly registration: Registration<ProxyState>;
+  readonly bouncers: readonly Bouncer[];
+  readonly config: BouncerConfig;
+  readonly probe: RouteProbe | undefined;
+  readonly log: Log;
+  /** pgbouncer-timeout */
+  readonly timeout: Milliseconds;
+  /** pgbouncer-retry-interval */
+  readonly retryInterval: Milliseconds;
+  /** How long a pause that an earlier life left is kept while no request can be read (etcd-get-timeout). */
+  readonly firstReadTimeout: Milliseconds;
+}
+
+/** The proxy without its socket: the one owner of its PgBouncers. */
+export interface ProxyDaemon {
+  readonly services: readonly Service[];
+  readonly control: ProxyControl;
+  readonly proxy: RouteProxy;
+  readonly keeper: PauseKeeper;
+}
+
+/** For each console's answer to a health check: within the patience of who asks. */
+const HEALTH_TIMEOUT: Milliseconds = 1_500;
+
+export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
+  const { bouncers, config, log, timeout, routes, retryInterval } = parts;
+  const keeper: PauseKeeper = new PauseKeeper({
+    bouncers,
+    timeout,
+    log,
+    scope: () => config.follows,
+    mayLift: async (signal) => {
+      await Promise.race([requests.ready, sleep(parts.firstReadTimeout, signal)]);
+      return true;
+    },
+  });
+  const proxy = createProxy({
+    routes,
+    bouncers,
+    config,
+    log,
+    retryInterval,
+    afterReload: (bouncer, signal) => keeper.afterReload(bouncer, signal),
+  });
+  const requests = new RequestObeyer({
+    requests: parts.requests,
+    keeper,
+    verified: proxy.verified,
+    probe: parts.probe,
+    log,
+  });
+  const registrar = new Registrar({
+    registration: parts.registration,
+    identity: parts.identity,
+    routes: proxy,
+    requests,
+    keeper,
+    bouncers,
+    follows: () => config.follows,
+    timeout,
+  });
+  const control = new ProxyControl({
+    id: parts.identity.id,
+    bouncers,
+    keeper,
+    primary: () => proxy.verified.value?.route.address,
+    timeout: HEALTH_TIMEOUT,
+  });
+  // The keeper first: what the others ask of it before it runs would be refused.
+  return { services: [keeper, proxy, requests, registrar], control, proxy, keeper };
+}

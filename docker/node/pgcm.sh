@@ -16,6 +16,8 @@ pgbouncer-socket-dir = "/var/run/postgresql"
 pgbouncer-port = "6432"
 pgbouncer-config-file = "/etc/pgbouncer/pgbouncer.ini"
 pgbouncer-config-template-file = "/etc/pgbouncer/pgbouncer.ini.template"
+probe-user = "pgcm"
+probe-database = "postgres"
 
 bind-address = ":8080"
 pacemaker-resource = "msPostgresql"

@@ -90,7 +90,7 @@ describe('the options for TLS reach etcd and the API', () => {
       'proxy',
       ...etcdFlags,
       ...['--pgbouncer-config-template-file', template, '--pgbouncer-config-file', ini],
-      ...['--pgbouncer-socket-dir', folder],
+      ...['--pgbouncer-socket-dir', folder, '--proxy-socket', join(folder, 'proxy.sock')],
     );
     // There is no PgBouncer here; the file is written all the same.
     await eventually(

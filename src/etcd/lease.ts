@@ -109,7 +109,14 @@ export class Lease {
 
   #arm(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.check(), Math.max(0, this.#goodUntil - monotonic()) + 1);
+    this.#timer = setTimeout(
+      () => {
+        this.check();
+        // A timer counts in whole milliseconds, so it may come a little too early.
+        if (!this.#stop.signal.aborted) this.#arm();
+      },
+      Math.max(0, this.#goodUntil - monotonic()) + 1,
+    );
   }
 
   /** Looks at the clock, and aborts `lost` when it is time. */

@@ -97,6 +97,18 @@ describe('a lease', () => {
     assert.match(String(lease.lost.reason), /held up for 900ms/);
   });
 
+  it('is lost though nobody asks, however the parts of a millisecond fall', async () => {
+    // Timers count in whole milliseconds: one that comes a little too early must not have been the last.
+    const etcd = new FakeLeases(() => new Promise(() => undefined));
+    let lost = 0;
+    for (let i = 0; i < 300; i += 1) {
+      const lease = await Lease.grant(etcd, 1, forever);
+      lease.lost.addEventListener('abort', () => (lost += 1), { once: true });
+      for (const end = performance.now() + 0.137; performance.now() < end;);
+    }
+    await eventually(() => lost === 300, { limit: 5_000, every: 50 });
+  });
+
   it('is not revived by an answer that came too late', async () => {
     let answer: (ttl: number) => void = () => undefined;
     const etcd = new FakeLeases(() => new Promise((resolve) => (answer = resolve)));

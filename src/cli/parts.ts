@@ -9,6 +9,7 @@ import { createEtcd, type Etcd, type EtcdOptions } from '../etcd/client.js';
 import { EtcdPauseRequests, type FollowedStoreOptions } from '../etcd/pause-requests.js';
 import { EtcdProxyRegistry } from '../etcd/proxy-registry.js';
 import { EtcdRouteStore } from '../etcd/route-store.js';
+import { EtcdTopologyStore } from '../etcd/topology-store.js';
 import type { ApiTls } from '../grpc/tls.js';
 import { PgBouncer } from '../pgbouncer/console.js';
 import { runServices, type Service } from '../runtime/service-group.js';
@@ -71,6 +72,15 @@ export function pauseRequests(etcd: Etcd, config: FollowConfig, log: Log): EtcdP
 
 export function proxyRegistry(etcd: Etcd, config: FollowConfig, log: Log): EtcdProxyRegistry {
   return new EtcdProxyRegistry(etcd, followOptions(config), log);
+}
+
+export function topologyStore(
+  etcd: Etcd,
+  config: Pick<Config, 'etcd-postgres-master-key'> & FollowConfig,
+  log: Log,
+): EtcdTopologyStore {
+  const options = { routeKey: config['etcd-postgres-master-key'], ...followOptions(config) };
+  return new EtcdTopologyStore(etcd, options, log);
 }
 
 export function bouncersOf(

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
+import { history } from './history.js';
 import { lockHolder } from './lock-holder.js';
 import { nodeState } from './node-state.js';
 import { pauseRequest } from './pause-request.js';
 import { proxyState } from './proxy-state.js';
 import { seenProxy } from './seen-proxy.js';
+import { clusterStatus } from './status.js';
 import { switchoverPlan } from './switchover-plan.js';
 import { switchoverReport } from './switchover-report.js';
 import { topology } from './topology.js';
@@ -78,5 +80,19 @@ export const allRecords: readonly RecordEntry[] = [
     about:
       'What a failover would do now, and what speaks against it. Nothing is touched, and it is not kept.',
     record: switchoverPlan,
+  },
+  {
+    title: 'The status',
+    where: 'pgcm status --json',
+    about:
+      'Printed by `pgcm status --json`. Its exit status is 0 when `well` is true, else 1. The proxies, the lock, the ' +
+      'request and the reports are as above.',
+    record: clusterStatus,
+  },
+  {
+    title: 'The history',
+    where: 'pgcm history --json',
+    about: 'Printed by `pgcm history --json`. The reports are as above.',
+    record: history,
   },
 ];

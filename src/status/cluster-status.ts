@@ -1,0 +1,43 @@
+import type { Role } from '../domain/cluster.js';
+import type { Obstacle, WalSender } from '../domain/inspection.js';
+import type { Route } from '../domain/route.js';
+import type { FoundLock } from '../domain/stores.js';
+import type { PauseRequest, ProxyState, SeenProxy, SwitchoverReport } from '../domain/switchover.js';
+
+/** The whole cluster as it was found, what is wrong with it, and what could not be found out. */
+export interface ClusterStatus {
+  /** RFC 3339. */
+  readonly takenAt: string;
+  readonly wrong: readonly string[];
+  readonly unknown: readonly string[];
+  readonly route: (Route & { readonly since: string | undefined }) | undefined;
+  readonly members: readonly MemberStatus[];
+  readonly proxies: readonly ProxyState[];
+  readonly vanished: readonly SeenProxy[];
+  readonly lock: FoundLock | 'free' | undefined;
+  readonly request: PauseRequest | undefined;
+  /** The ids of the switchovers whose move is still asked for. */
+  readonly moves: readonly string[];
+  readonly obstacles: readonly Obstacle[];
+  /** Newest first. */
+  readonly history: readonly SwitchoverReport[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  /** Empty when it is not known. */
+  readonly address: string;
+  readonly api: string;
+  /** As the cluster manager says. */
+  readonly role: Role;
+  readonly syncState: WalSender['syncState'] | 'unknown';
+  readonly online: boolean;
+  /** Of a standby. */
+  readonly streaming: boolean | undefined;
+  readonly lag: number | undefined;
+  readonly timeline: number | undefined;
+}
+
+export function isWell({ wrong, unknown }: ClusterStatus): boolean {
+  return wrong.length === 0 && unknown.length === 0;
+}

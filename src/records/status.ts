@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, date, decimal, list, text, word } from './fields.js';
+import { count, date, decimal, list, text } from './fields.js';
 import { lockHolder } from './lock-holder.js';
 import { pauseRequest } from './pause-request.js';
 import { proxyState } from './proxy-state.js';
@@ -24,7 +24,7 @@ const member = z.object({
 });
 
 const obstacle = z.object({
-  kind: word('maintenance, failed-action, pending-action, preference, ban, unclean-node.'),
+  kind: text(64, 'maintenance, failed-action, pending-action, preference, ban, unclean-node.'),
   text: text(2_000, "What was found, in the cluster manager's words."),
   way_out: text(2_000, 'What to run, or to wait for.'),
 });

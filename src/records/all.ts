@@ -76,7 +76,7 @@ export const allRecords: readonly RecordEntry[] = [
   },
   {
     title: 'The plan of a switchover',
-    where: '`pgcm failover --dry-run --json`',
+    where: 'pgcm failover --dry-run --json',
     about:
       'What a failover would do now, and what speaks against it. Nothing is touched, and it is not kept.',
     record: switchoverPlan,

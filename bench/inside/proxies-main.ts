@@ -1,38 +1,60 @@
 /** Runs in the client host: some proxies with simulated PgBouncers. Usage: proxies-main.js CONFIG (ProxiesConfig as JSON) */
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '../../src/domain/log.js';
+import { createEtcd } from '../../src/etcd/client.js';
+import { EtcdProxyRegistry } from '../../src/etcd/proxy-registry.js';
 import { runServices } from '../../src/runtime/service-group.js';
 import { createLog } from '../../src/telemetry/log.js';
 import { machineClock } from '../clock.js';
 import type { ProxiesConfig } from '../records.js';
 import { Emitter, stopSignal } from './emit.js';
-import { SimulatedProxy } from './simulated-proxy.js';
+import { etcdOptions, followed, SimulatedProxy } from './simulated-proxy.js';
 
 const config = JSON.parse(process.argv[2] ?? '') as ProxiesConfig;
 const stop = stopSignal(config.seconds);
 const emitter = new Emitter();
 const folder = await mkdtemp(join(tmpdir(), 'pgcm-proxies-'));
+const log = complaintsOf('all');
+const etcd = createEtcd(etcdOptions(config, ''), log);
+const registry = new EtcdProxyRegistry(etcd, followed, log);
+// Each of the proxies listens to the end of all.
+setMaxListeners(0, stop);
 try {
-  const numbers = Array.from({ length: config.end - config.first }, (_, index) => config.first + index);
+  const names = Array.from(
+    { length: config.end - config.first },
+    (_, index) => `sim${String(config.first + index + 1).padStart(3, '0')}`,
+  );
   const proxies = await Promise.all(
-    numbers.map((number) => {
-      const name = `sim${String(number + 1).padStart(3, '0')}`;
-      return SimulatedProxy.open(name, join(folder, name), config, complaintsOf(name));
-    }),
+    names.map((name) => SimulatedProxy.open(name, join(folder, name), config, complaintsOf(name))),
   );
   const running = runServices(proxies, stop);
-  await Promise.all(proxies.map((proxy) => proxy.leads(stop)));
+  await untilRegistered(names);
   emitter.emit({ kind: 'started', at: machineClock() });
   for (const { service, error } of await running) complain(service, String(error));
+  // Nobody shall look for them later.
+  for (const name of names) await registry.forget(name, new AbortController().signal);
 } finally {
+  etcd.close();
   await rm(folder, { recursive: true, force: true });
 }
 emitter.emit({ kind: 'ended', at: machineClock() });
 emitter.end();
 
+/** And lead to a route. Returns also when it was told to stop before. */
+async function untilRegistered(names: readonly string[]): Promise<void> {
+  const found = new AbortController();
+  const end = AbortSignal.any([stop, found.signal]);
+  await registry.follow(({ proxies }) => {
+    const ready = new Set(proxies.filter(({ route }) => route !== undefined).map(({ id }) => id));
+    if (names.every((name) => ready.has(name))) found.abort();
+  }, end);
+}
+
 /** Their logs, warnings and errors only: what all of them say at a switchover would be load of its own. */
-function complaintsOf(proxy: string): ReturnType<typeof createLog> {
+function complaintsOf(proxy: string): Log {
   return createLog({
     format: 'json',
     write(line) {

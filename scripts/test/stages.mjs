@@ -19,7 +19,7 @@ const kinds = {
   unit: { concurrency: 2, timeoutMs: 5 * minute, inLayer: false },
   contract: { concurrency: 2, timeoutMs: 10 * minute, inLayer: true },
   // One at a time: each boots a cluster of its own.
-  acceptance: { concurrency: 1, timeoutMs: 20 * minute, inLayer: false },
+  acceptance: { concurrency: 1, timeoutMs: 40 * minute, inLayer: false },
 };
 
 const parts = ['lint', ...Object.keys(kinds)];

@@ -5,6 +5,7 @@ import type { Arena, Roles } from './arena.js';
 import { holdPointOf, type FaultCase } from './cases.js';
 import { evidenceOf, logMarks, type Marks } from './evidence.js';
 import { expectationOf, primaryAfter, type ExpectedStatus } from './expectations.js';
+import { HeldRun } from './held-run.js';
 import { Load } from './load.js';
 import { reportViolations } from './truth.js';
 import { targetOf } from './victims.js';
@@ -50,14 +51,10 @@ export async function runCase(arena: Arena, one: FaultCase): Promise<CaseResult>
   const { cluster } = arena;
   arena.cases += 1;
   const roles = await arena.roles();
-  const holdFile = `/run/hold-${arena.cases}`;
-  await cluster.output('client01', 'touch', holdFile);
   const marks = await logMarks(cluster);
   const load = await Load.start(cluster, `faults_${arena.cases}`);
-  const run = await FailoverRun.startProgram(cluster.playground, 'client01', {
-    argv: ['node', '/opt/pgcm/dist/test/faults/held-main.js'],
-    environment: { TEST_HOLD_AT: `${one.step}:${holdPointOf[one.step]}`, TEST_HOLD_FILE: holdFile },
-  });
+  const held = await HeldRun.start(cluster, one.step, holdPointOf[one.step]);
+  const { run } = held;
   const course: Course = {
     ...{ arena, one, roles, load, run, startedAt, marks },
     ...{ struckAt: 0, backAt: 0, status: undefined },
@@ -65,7 +62,7 @@ export async function runCase(arena: Arena, one: FaultCase): Promise<CaseResult>
   const violations: string[] = [];
   try {
     await collect(violations, course, [
-      ['the fault', () => strike(course, holdFile)],
+      ['the fault', () => strike(course, held)],
       ['the end of the command', () => end(course)],
     ]);
     await collect(violations, course, afterwards);
@@ -96,14 +93,14 @@ async function collect(violations: string[], course: Course, checks: readonly Ch
   }
 }
 
-async function strike(course: Course, holdFile: string): Promise<void> {
+async function strike(course: Course, held: HeldRun): Promise<void> {
   const { arena, one, roles, run } = course;
-  await run.reached('test.held', one.step);
+  await held.held();
   const victim = await targetOf(one.victim, roles, arena, run);
   const underWay = run.stepsUnderWay;
   course.struckAt = machineClock();
   await victim.strike(one.signal);
-  await arena.cluster.output('client01', 'rm', '-f', holdFile);
+  await held.release();
   if (underWay.join() !== one.step) {
     throw new Error(`it struck when ${underWay.join() || 'no step'} was in progress, by the log`);
   }

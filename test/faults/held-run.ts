@@ -1,0 +1,44 @@
+import { FailoverRun } from '../acceptance/failover-run.js';
+import type { Cluster } from '../acceptance/cluster.js';
+import type { HoldPoint } from './hold.js';
+
+let holds = 0;
+
+/** A switchover from client01 one of whose steps waits until it is let go. */
+export class HeldRun {
+  private constructor(
+    private readonly cluster: Cluster,
+    readonly run: FailoverRun,
+    readonly step: string,
+    private readonly file: string,
+  ) {}
+
+  /** @param through a command before it, such as `env` with more of an environment */
+  static async start(
+    cluster: Cluster,
+    step: string,
+    point: HoldPoint,
+    {
+      through = [],
+      args = [],
+    }: { readonly through?: readonly string[]; readonly args?: readonly string[] } = {},
+  ): Promise<HeldRun> {
+    holds += 1;
+    const file = `/run/hold-${holds}`;
+    await cluster.output('client01', 'touch', file);
+    const program = {
+      argv: [...through, 'node', '/opt/pgcm/dist/test/faults/held-main.js'],
+      environment: { TEST_HOLD_AT: `${step}:${point}`, TEST_HOLD_FILE: file },
+    };
+    const run = await FailoverRun.startProgram(cluster.playground, 'client01', program, ...args);
+    return new HeldRun(cluster, run, step, file);
+  }
+
+  held(): Promise<void> {
+    return this.run.reached('test.held', this.step);
+  }
+
+  async release(): Promise<void> {
+    await this.cluster.output('client01', 'rm', '-f', this.file);
+  }
+}

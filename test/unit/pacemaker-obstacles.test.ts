@@ -23,14 +23,16 @@ function obstacles({
   mon = healthy,
   constraints = '<constraints/>',
   controller = 'S_IDLE',
+  lockFile,
 }: {
   mon?: string;
   constraints?: string;
   controller?: string;
+  lockFile?: string;
 } = {}): readonly Obstacle[] {
   const resource = 'msPostgresql';
   const read = { mon: readCrmMon(mon, resource), constraints: parseConstraints(constraints) };
-  return obstaclesOf({ ...read, resource, controller, now });
+  return obstaclesOf({ ...read, resource, controller, lockFile, now });
 }
 
 /** The one obstacle that there must be. */
@@ -89,6 +91,8 @@ describe('what Pacemaker has against a move', () => {
     assert.equal(found.kind, 'failed-action');
     assert.equal(found.text, 'monitor of pgsql failed on pg03 at 2026-11-21 13:05:54Z: not running');
     assert.match(found.wayOut, /crm_resource --cleanup --resource msPostgresql --node pg03$/);
+    const locked = only({ mon: fixture('crm_mon', 'moved.xml'), lockFile: '/tmp/PGSQL.lock' });
+    assert.match(locked.wayOut, /kept down by \/tmp\/PGSQL\.lock: if its data have not diverged/);
   });
 
   it('tells the reason of a failure, and leaves out failures of other resources', () => {

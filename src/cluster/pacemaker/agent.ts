@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { describeError, PgcmError } from '../../domain/errors.js';
 import type { Milliseconds } from '../../domain/time.js';
@@ -37,6 +37,19 @@ export class Agent {
     const folder = (await this.#parameter(mon, 'tmpdir', signal)) ?? DEFAULT_FOLDER;
     if (isAbsolute(folder)) return join(folder, LOCK_FILE);
     throw new PgcmError('invalid-answer', `the parameter tmpdir of ${LOCKING_AGENT} is no path: ${folder}`);
+  }
+
+  /** Whether that file is there: PostgreSQL does not run as a standby then. */
+  async keepsDown(mon: CrmMon, signal: AbortSignal): Promise<boolean> {
+    const file = await this.lockFile(mon, signal);
+    if (file === undefined) return false;
+    return runWithDeadline(`looking for ${file}`, REMOVE_WITHIN, signal, () =>
+      access(file).then(
+        () => true,
+        // In a folder that cannot be searched it may be; removing it says why it cannot be seen.
+        (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+      ),
+    );
   }
 
   /** Removes the file, and has Pacemaker forget what failed on this node: it starts PostgreSQL then. */

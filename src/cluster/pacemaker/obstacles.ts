@@ -12,6 +12,8 @@ export interface Situation {
   readonly resource: string;
   /** What the designated controller says that it does; `S_IDLE` when nothing is going on. */
   readonly controller: string;
+  /** The file by which the agent keeps a demoted primary down; undefined where it has none. */
+  readonly lockFile: string | undefined;
   /** The wall clock, in ms since 1970: ends of constraints are dates. */
   readonly now: number;
 }
@@ -81,15 +83,19 @@ function* uncleanNodes({ mon }: Situation): Generator<Obstacle> {
   }
 }
 
-function* failedActions({ mon, resource }: Situation): Generator<Obstacle> {
+function* failedActions({ mon, resource, lockFile }: Situation): Generator<Obstacle> {
   const own = new Set(mon.instances.map(primitiveOf));
   const failures = mon.failures.filter((f) => own.has(resourceOf(f)));
+  const remove =
+    lockFile === undefined
+      ? ''
+      : ` (an old primary is kept down by ${lockFile}: if its data have not diverged, remove that there first)`;
   for (const failure of failures) {
     const node = failure['@node'];
     yield {
       kind: 'failed-action',
       text: describeFailure(failure),
-      wayOut: `find the cause, mend it, then run: crm_resource --cleanup --resource ${resource} --node ${node}`,
+      wayOut: `find the cause, mend it, then run: crm_resource --cleanup --resource ${resource} --node ${node}${remove}`,
     };
   }
   for (const instance of mon.instances) {

@@ -4,6 +4,7 @@ import { describeError, PgcmError } from '../../domain/errors.js';
 import type { ManagerInspection } from '../../domain/inspection.js';
 import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
+import { sleep } from '../../runtime/deadline.js';
 import { Agent } from './agent.js';
 import { settledState } from './controller.js';
 import { topologyOf, type CrmMonLook } from './crm-mon.js';
@@ -22,6 +23,8 @@ const ADDRESS_TTL: Milliseconds = 60_000;
 
 /** An attribute that an agent sets keeps the controller busy for some milliseconds; a move for seconds. */
 const BUSY_FOR_A_MOMENT: Milliseconds = 700;
+
+const LOOK_AGAIN: Milliseconds = 200;
 
 /** How long Pacemaker may go on with a move after the promotion, until a demoted primary is told to be down. */
 const SETTLED_WITHIN: Milliseconds = 20_000;
@@ -123,7 +126,15 @@ export class Pacemaker implements ClusterManager {
     const name = controller['@present'] ? controller['@name'] : undefined;
     const state =
       name === undefined ? IDLE : await settledState(this.#tools, name, BUSY_FOR_A_MOMENT, signal);
-    const situation = { mon, constraints, resource: this.#resource, controller: state, now: Date.now() };
+    const lockFile = mon.failures.length > 0 ? await this.#agent.lockFile(mon, signal) : undefined;
+    const situation = {
+      mon,
+      constraints,
+      resource: this.#resource,
+      controller: state,
+      lockFile,
+      now: Date.now(),
+    };
     return { topology, obstacles: obstaclesOf(situation), moves: movesAmong(constraints) };
   }
 
@@ -134,22 +145,27 @@ export class Pacemaker implements ClusterManager {
    */
   async readmit(signal: AbortSignal): Promise<void> {
     const node = await this.localName(signal);
-    const mon = await this.#settled(signal);
-    const member = topologyOf(mon, this.#resource).members.find(({ name }) => name === node);
-    const failed = mon.failures.some((failure) => failure['@node'] === node);
-    if (member?.role === 'standby' && !failed) return;
-    if (member?.role !== 'stopped' && member?.role !== 'standby') {
-      throw new PgcmError(
-        'refused',
-        `${node} cannot be readmitted: for Pacemaker ${this.#resource} is ${member?.role ?? 'not known'} there, not stopped`,
-      );
+    const limit = monotonic() + SETTLED_WITHIN;
+    for (;;) {
+      const mon = await this.#settled(limit - monotonic(), signal);
+      const role = topologyOf(mon, this.#resource).members.find(({ name }) => name === node)?.role;
+      const failed = mon.failures.some((failure) => failure['@node'] === node);
+      if (role !== 'stopped' && role !== 'standby') {
+        throw new PgcmError(
+          'refused',
+          `${node} cannot be readmitted: for Pacemaker ${this.#resource} is ${role ?? 'not known'} there, not stopped`,
+        );
+      }
+      if (role === 'stopped' || failed || monotonic() >= limit) return this.#agent.readmit(mon, node, signal);
+      // A standby for Pacemaker: it is one, or the next monitor finds it down.
+      if (!(await this.#agent.keepsDown(mon, signal))) return;
+      await sleep(LOOK_AGAIN, signal);
     }
-    await this.#agent.readmit(mon, node, signal);
   }
 
-  async #settled(signal: AbortSignal): Promise<CrmMon> {
+  async #settled(within: Milliseconds, signal: AbortSignal): Promise<CrmMon> {
     const name = (await this.#mon(signal)).summary.current_dc['@name'];
-    if (name !== undefined) await settledState(this.#tools, name, SETTLED_WITHIN, signal);
+    if (name !== undefined) await settledState(this.#tools, name, within, signal);
     return this.#mon(signal);
   }
 

@@ -19,7 +19,7 @@ import { runServices, type Service } from '../runtime/service-group.js';
 type EtcdConfig = Pick<Config, Extract<keyof Config, `etcd-${string}`>>;
 
 /** Follow and read intervals for the commands that have no options of their own for them. */
-const POLL_INTERVAL = 60_000;
+export const POLL_INTERVAL = 60_000;
 
 export async function etcdOptions(
   config: Omit<EtcdConfig, 'etcd-stream-poll-interval' | 'etcd-get-timeout'>,

@@ -3,6 +3,7 @@ import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import { EtcdLockView } from '../etcd/lock-view.js';
 import { EtcdMandateCheck } from '../etcd/mandate-check.js';
+import { EtcdTopologyStore } from '../etcd/topology-store.js';
 import { nodeApi } from '../grpc/client.js';
 import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
@@ -18,9 +19,10 @@ import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
 import { Rejoin } from '../supervise/rejoin.js';
 import { RoleWatch } from '../supervise/role-watch.js';
+import { TopologyPublisher } from '../supervise/topology-publisher.js';
 import type { Command } from './context.js';
 import { evidenceReader, postgresOptions } from './local-postgres.js';
-import { apiTls, bouncersOf, openEtcd, routeStore, runDaemon } from './parts.js';
+import { apiTls, bouncersOf, openEtcd, POLL_INTERVAL, routeStore, runDaemon } from './parts.js';
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;
@@ -53,6 +55,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
         () => false,
       ),
   });
+  const facts = new LocalFacts({ postgres, manager, dataDirectory: config['postgres-data-dir'] });
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
     log,
@@ -61,10 +64,30 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
       facts.changed();
     },
   });
+  const topologies = new TopologyPublisher({
+    topologies: new EtcdTopologyStore(
+      etcd,
+      {
+        routeKey: config['etcd-postgres-master-key'],
+        pollInterval: POLL_INTERVAL,
+        getTimeout: config['etcd-timeout'],
+      },
+      log,
+    ),
+    routes,
+    addresses,
+    postgres,
+    localName,
+    facts,
+    role: roleWatch,
+    log,
+    etcdTimeout: config['etcd-timeout'],
+  });
   const publisher = new Publisher({
     manager,
     addresses,
     routes,
+    herald: topologies,
     role: roleWatch,
     log,
     pollInterval: config['pacemaker-poll-interval'],
@@ -78,7 +101,6 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     bouncers,
     primary: () => (publisher.published?.kind === 'route' ? publisher.published.route.address : undefined),
   });
-  const facts = new LocalFacts({ postgres, manager, dataDirectory: config['postgres-data-dir'] });
   const rejoin = new Rejoin({
     postgres,
     manager,
@@ -116,7 +138,11 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     server.listening,
   );
   try {
-    return await runDaemon([server, publisher, roleWatch, facts, keeper, janitor, watchdog], log, signal);
+    return await runDaemon(
+      [server, publisher, topologies, roleWatch, facts, keeper, janitor, watchdog],
+      log,
+      signal,
+    );
   } finally {
     proxy.close();
     postgres.close();

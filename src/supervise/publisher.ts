@@ -1,9 +1,9 @@
 import type { Address } from '../domain/address.js';
 import type { ClusterManager, Topology } from '../domain/cluster.js';
-import { describeError } from '../domain/errors.js';
+import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
-import type { RouteReading, RouteStore } from '../domain/stores.js';
+import type { RouteChange, RouteReading, RouteStore, TopologyOutcome } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { runWithDeadline } from '../runtime/deadline.js';
@@ -13,6 +13,7 @@ import { runServices, type Service } from '../runtime/service-group.js';
 import type { Addresses } from './addresses.js';
 import { wantedPrimary, type Wanted } from './decision.js';
 import { Looker, type Look } from './looker.js';
+import type { Sight } from './topology-publisher.js';
 
 /** What is seen of this node's own PostgreSQL. */
 export interface WatchedRole {
@@ -22,10 +23,18 @@ export interface WatchedRole {
   settle(): void;
 }
 
+/** Who writes the route, and the view of the cluster that goes with it. */
+export interface Herald {
+  announce(change: RouteChange, sight: Sight, signal: AbortSignal): Promise<TopologyOutcome>;
+  observe(sight: Sight): void;
+}
+
 export interface PublisherOptions {
   readonly manager: Pick<ClusterManager, 'localName' | 'look'>;
   readonly addresses: Addresses;
   readonly routes: RouteStore;
+  /** Writes a new route; and is told of each look after which none was to be written. */
+  readonly herald: Herald;
   readonly role: WatchedRole;
   readonly log: Log;
   /** Between two looks at the cluster manager (pacemaker-poll-interval). */
@@ -149,23 +158,26 @@ export class Publisher implements Service {
 
   /** What follows from one look. @returns whether the key is right, as far as is known */
   async #turn(look: Look, signal: AbortSignal): Promise<boolean> {
-    const { pollInterval, retryInterval } = this.#options;
+    const { herald, pollInterval, retryInterval } = this.#options;
     const { value: news } = this.#news;
-    let wanted: Wanted;
+    let sight: Sight;
     try {
-      wanted = await this.#decide(look, signal);
+      sight = await this.#decide(look, signal);
     } catch (error) {
       if (!signal.aborted) this.#trouble(events.pacemakerError, describeError(error), pollInterval);
       return false;
     }
+    const { topology, wanted } = sight;
     if (wanted.kind === 'keep') {
       this.#trouble(events.pacemakerError, wanted.why, pollInterval);
       this.#difference = undefined;
+      herald.observe(sight);
       return false;
     }
     this.#sayPrimary(wanted.name);
     try {
-      const settled = await this.#publish(wanted, look, signal);
+      const settled = await this.#publish({ topology, wanted }, look, signal);
+      if (settled) herald.observe(sight);
       this.#recovered();
       // What was told during this turn is not settled by it.
       if (settled && this.#news.value === news) this.#looker.settle();
@@ -179,7 +191,7 @@ export class Publisher implements Service {
     }
   }
 
-  async #decide({ began, outcome }: Look, signal: AbortSignal): Promise<Wanted> {
+  async #decide({ began, outcome }: Look, signal: AbortSignal): Promise<Sight> {
     const { manager, role } = this.#options;
     if (outcome.kind === 'failed') throw outcome.error;
     this.#localName ??= await manager.localName(signal);
@@ -189,16 +201,17 @@ export class Publisher implements Service {
     // From here on the cluster manager's word counts: when it takes the role away again, a PostgreSQL
     // that was stopped a moment ago must not be published because of its promotion long before.
     if (wanted.kind === 'primary' && !wanted.early && wanted.name === this.#localName) role.settle();
-    return wanted;
+    return { topology: outcome.topology, wanted };
   }
 
   /** @returns whether the key is right */
   async #publish(
-    { name, early }: Extract<Wanted, { kind: 'primary' }>,
+    sight: Sight & { readonly wanted: Extract<Wanted, { kind: 'primary' }> },
     { before, began }: Look,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { addresses, routes, etcdTimeout } = this.#options;
+    const { addresses, routes, herald, etcdTimeout } = this.#options;
+    const { name, early } = sight.wanted;
     const address = await addresses.of(name, signal);
     if (before === undefined) {
       // The watch had not answered yet. This reading is younger than the look: it serves the next turn.
@@ -213,8 +226,14 @@ export class Publisher implements Service {
     if (!this.#mayWrite(name, revision)) return false;
     const age = Math.round(monotonic() - began);
     const outcome = await runWithDeadline(`writing ${routes.key}`, etcdTimeout, signal, (on) =>
-      routes.publish(address, revision, on),
+      herald.announce({ address, expected: revision }, sight, on),
     );
+    if (outcome.kind === 'refused') {
+      throw new PgcmError(
+        'conflict',
+        `${outcome.why}; if this cluster was restored to an earlier state, delete the key /pgcm/topology in etcd`,
+      );
+    }
     if (outcome.kind === 'changed') {
       this.#learn(await this.#read(signal), before);
       return false;

@@ -29,6 +29,8 @@ export class RoleWatch implements Service {
   /** The timeline that was followed as a standby; undefined until it was seen as one. */
   #standbyTimeline: number | undefined;
   #promotedSince: Milliseconds | undefined;
+  /** Undefined while PostgreSQL is down. */
+  #timeline: number | undefined;
   #hasteUntil: Milliseconds = 0;
 
   constructor(options: RoleWatchOptions) {
@@ -38,6 +40,11 @@ export class RoleWatch implements Service {
   /** Since when it is known that it left recovery under our eyes, on a new timeline, and takes writes. */
   get promotedSince(): Milliseconds | undefined {
     return this.#promotedSince;
+  }
+
+  /** The one that is written here; undefined while this is no primary. */
+  get timeline(): number | undefined {
+    return this.#inRecovery === false ? this.#timeline : undefined;
   }
 
   /** The cluster manager knows of it: what this node was promoted to then says nothing of later. */
@@ -58,6 +65,7 @@ export class RoleWatch implements Service {
       } catch {
         // PostgreSQL is down: the cluster manager's business, and health_check says it.
         this.#promotedSince = undefined;
+        this.#timeline = undefined;
       }
       await sleep(monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL, signal);
     }
@@ -68,11 +76,13 @@ export class RoleWatch implements Service {
     const { inRecovery } = await postgres.state(signal);
     if (
       inRecovery === this.#inRecovery &&
+      this.#timeline !== undefined &&
       (inRecovery || this.#promotedSince !== undefined || this.#standbyTimeline === undefined)
     ) {
       return;
     }
     const { timeline, takesWrites } = await postgres.probe(signal);
+    this.#timeline = timeline;
     if (inRecovery) {
       this.#standbyTimeline = timeline;
       this.#promotedSince = undefined;

@@ -15,6 +15,7 @@ describe('publisher', () => {
   let routes: FakeRoutes;
   let log: FakeLog;
   let role: { promotedSince: number | undefined; settle: () => void };
+  let observed: string[];
   let pollInterval: number;
   let stop: AbortController;
   let running: Promise<void>;
@@ -26,6 +27,10 @@ describe('publisher', () => {
       manager,
       addresses: new Addresses(manager),
       routes,
+      herald: {
+        announce: ({ address, expected }) => routes.publish(address, expected),
+        observe: ({ wanted }) => observed.push(wanted.kind),
+      },
       role,
       log,
       pollInterval,
@@ -40,6 +45,7 @@ describe('publisher', () => {
     routes = new FakeRoutes();
     log = new FakeLog();
     role = { promotedSince: undefined, settle: () => (role.promotedSince = undefined) };
+    observed = [];
     pollInterval = 20;
     stop = new AbortController();
   });

@@ -3,6 +3,7 @@ import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import { EtcdLockView } from '../etcd/lock-view.js';
 import { EtcdMandateCheck } from '../etcd/mandate-check.js';
+import { nodeRegistration } from '../etcd/node-registry.js';
 import { EtcdTopologyStore } from '../etcd/topology-store.js';
 import { nodeApi } from '../grpc/client.js';
 import { apiServer } from '../grpc/server.js';
@@ -17,12 +18,14 @@ import { MandateGate } from '../supervise/mandate-gate.js';
 import { SuperviseNode } from '../supervise/node-service.js';
 import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
+import { Presence } from '../supervise/presence.js';
 import { Rejoin } from '../supervise/rejoin.js';
 import { RoleWatch } from '../supervise/role-watch.js';
 import { TopologyPublisher } from '../supervise/topology-publisher.js';
 import type { Command } from './context.js';
 import { evidenceReader, postgresOptions } from './local-postgres.js';
 import { apiTls, bouncersOf, openEtcd, POLL_INTERVAL, routeStore, runDaemon } from './parts.js';
+import { version } from './version.js';
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;
@@ -131,6 +134,14 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     log,
     etcdTimeout: config['etcd-timeout'],
   });
+  const presence = new Presence({
+    localName,
+    addressOf: (name, on) => addresses.of(name, on),
+    registration: (name) => nodeRegistration(etcd, name, log),
+    bindAddress: config['bind-address'],
+    version,
+    log,
+  });
   const server = apiServer(node, { bindAddress: config['bind-address'], tls, log });
   const watchdog = sdNotify(
     env,
@@ -139,7 +150,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   );
   try {
     return await runDaemon(
-      [server, publisher, topologies, roleWatch, facts, keeper, janitor, watchdog],
+      [server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, watchdog],
       log,
       signal,
     );

@@ -3,8 +3,14 @@ import { events } from '../domain/events.js';
 import type { Revision } from '../domain/route.js';
 import type { ProxyListing } from '../domain/stores.js';
 import type { ProxyState } from '../domain/switchover.js';
+import type { Milliseconds } from '../domain/time.js';
+import { runUntil } from '../runtime/deadline.js';
+import { formatDuration } from '../runtime/durations.js';
 import { planOf, type SwitchoverContext } from './context.js';
 import type { Watched } from './watched.js';
+
+/** Beyond the time that the proxies have themselves: they end the wait, and say why. */
+const GRACE: Milliseconds = 1_000;
 
 /**
  * Waits until every registered proxy says that its clients wait; those that join meanwhile, too.
@@ -37,18 +43,20 @@ export async function untilProxiesPaused(
     }
     return missing.length === 0 ? paused : undefined;
   };
-  try {
-    return await listings(context).until(look, signal);
-  } catch (error) {
-    if (!signal.aborted || missing.length === 0) throw error;
-    const who =
-      missing.slice(0, 10).join(', ') + (missing.length > 10 ? ` and ${missing.length - 10} more` : '');
-    throw new PgcmError(
-      'timed-out',
-      `no word from pgcm proxy that its clients wait: ${who}; see its log there, and the PgBouncer beside it`,
-      { cause: error },
-    );
-  }
+  const limit = context.options.pauseTimeout + GRACE;
+  return await runUntil('pause', limit, signal, async (on, late) => {
+    try {
+      return await listings(context).until(look, on);
+    } catch (error) {
+      if (!late() || missing.length === 0) throw error;
+      throw new PgcmError(
+        'timed-out',
+        `no word from pgcm proxy within ${formatDuration(limit)} that its clients wait: ${some(missing)}; see its ` +
+          'log there, and the PgBouncer beside it',
+        { cause: error },
+      );
+    }
+  });
 }
 
 function requireNotFailed({ id, pause }: ProxyState, { holder }: SwitchoverContext): void {
@@ -85,22 +93,30 @@ export async function untilProxiesRun(
     });
     return missing.length === 0 ? true : undefined;
   };
-  try {
-    await listings(context).until(look, signal);
-  } catch (error) {
-    if (!signal.aborted || missing.length === 0) throw error;
-    context.log.error(
-      events.clientsResume,
-      { proxies: missing },
-      'these proxies did not say that their clients run',
-    );
-    throw new PgcmError(
-      'timed-out',
-      `no word from pgcm proxy that its clients run again: ${missing.slice(0, 10).join(', ')}; they go on by ` +
-        'themselves when their pause ends; see its log there',
-      { cause: error },
-    );
-  }
+  const limit = context.options.resumeTimeout + GRACE;
+  await runUntil('release', limit, signal, async (on, late) => {
+    try {
+      await listings(context).until(look, on);
+    } catch (error) {
+      if (!late() || missing.length === 0) throw error;
+      context.log.error(
+        events.clientsResume,
+        { proxies: missing },
+        'these proxies did not say that their clients run',
+      );
+      throw new PgcmError(
+        'timed-out',
+        `no word from pgcm proxy within ${formatDuration(limit)} that its clients run again: ${some(missing)}; they ` +
+          'go on by themselves when their pause ends; see its log there',
+        { cause: error },
+      );
+    }
+  });
+}
+
+function some(names: readonly string[]): string {
+  const more = names.length > 10 ? ` and ${names.length - 10} more` : '';
+  return `${names.slice(0, 10).join(', ')}${more}`;
 }
 
 function listings({ watched }: SwitchoverContext): Watched<ProxyListing> {

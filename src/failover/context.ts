@@ -74,8 +74,6 @@ export interface Pausing {
   readonly since: Milliseconds;
   /** Where clients were led. */
   readonly from: Route;
-  /** Whether the request in etcd was (perhaps) written. */
-  readonly requested: boolean;
   /** Nodes without a registered proxy, which were asked by rpc. */
   readonly byRpc: readonly NodeApi[];
   /** Proxies that said that their clients wait, or that may. */
@@ -111,6 +109,8 @@ export interface SwitchoverContext extends SwitchoverPorts {
   /** Filled by `pause` before the first bouncer is asked. */
   pausing: Pausing | undefined;
   move: Move;
+  /** After a move that was not seen done: the one node that takes writes, where there is one. */
+  writable: string | undefined;
 }
 
 /** The state in which a run begins. */
@@ -130,6 +130,7 @@ export function newContext(
     watched: undefined,
     pausing: undefined,
     move: { kind: 'not-begun' },
+    writable: undefined,
   };
 }
 

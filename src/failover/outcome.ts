@@ -25,7 +25,7 @@ export interface Interrupt {
   readonly status: number;
 }
 
-type State = Pick<SwitchoverContext, 'move' | 'plan' | 'pausing' | 'held'>;
+type State = Pick<SwitchoverContext, 'move' | 'plan' | 'pausing' | 'writable'>;
 
 /** What happened, from what the pipeline did. Never better than the truth. */
 export function outcomeOf(
@@ -33,7 +33,7 @@ export function outcomeOf(
   context: State,
   interrupt: Interrupt | undefined,
 ): Outcome {
-  const { move, plan } = context;
+  const { move, plan, writable } = context;
   const left = cleanupFailures.map(({ name, error }) => `${name}: ${describeError(error)}`).join('; ');
   const target =
     'target' in move ? `${move.target.name} (${move.target.address})` : (plan?.target ?? 'the target');
@@ -44,9 +44,11 @@ export function outcomeOf(
   const why = `${failure.step}: ${describeError(failure.error)}`;
   if (move.kind !== 'not-begun') {
     const also = left === '' ? '' : `; a clean-up is left, too: ${left}`;
+    const now =
+      writable === undefined ? 'which node takes writes could not be told' : `${writable} takes writes now`;
     return outcome(
       'failed-after-move',
-      `the move of the primary to ${target} was asked for and not seen done: ${why}${also}; see who is primary with pgcm status`,
+      `the move of the primary to ${target} was asked for and not seen done: ${why}; ${now}${also}; pgcm status shows what is true`,
     );
   }
   if (left !== '') {

@@ -41,16 +41,22 @@ async function forewarn(context: SwitchoverContext, target: Located, signal: Abo
 }
 
 async function untilPublished(
-  { watched, routes }: SwitchoverContext,
+  { watched, routes, pausing }: SwitchoverContext,
   target: Located,
   signal: AbortSignal,
 ): Promise<Route> {
   if (watched === undefined) throw new PgcmError('internal', `${routes.key} is not watched`);
-  return await watched.route.until(
-    (reading) =>
-      reading.kind === 'route' && reading.route.address === target.address ? reading.route : undefined,
-    signal,
-  );
+  const from = pausing?.from.address;
+  return await watched.route.until((reading) => {
+    if (reading.kind !== 'route') return undefined;
+    const { address } = reading.route;
+    if (address === target.address) return reading.route;
+    if (from === undefined || address === from) return undefined;
+    throw new PgcmError(
+      'conflict',
+      `${address} became primary in place of ${target.name} (${target.address})`,
+    );
+  }, signal);
 }
 
 /** The key alone proves nothing: the target itself is asked, through its supervise. */

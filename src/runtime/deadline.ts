@@ -51,6 +51,25 @@ export async function runWithDeadline<T>(
   });
 }
 
+/**
+ * Runs `work` with a signal that is aborted with `signal`, or after `ms`, and leaves it to `work` to say what
+ * it waited for in vain: `late` tells whether the time was over.
+ */
+export async function runUntil<T>(
+  what: string,
+  ms: Milliseconds,
+  signal: AbortSignal,
+  work: (signal: AbortSignal, late: () => boolean) => Promise<T>,
+): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(new DeadlinePassed(what, ms)), timerSpan(ms));
+  try {
+    return await work(AbortSignal.any([signal, limit.signal]), () => limit.signal.aborted);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Waits `ms`, or until the signal is aborted; says which. Never throws. */
 export function sleep(ms: Milliseconds, signal: AbortSignal): Promise<'elapsed' | 'aborted'> {
   if (signal.aborted) return Promise.resolve('aborted');

@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import type { SwitchoverReport } from '../../src/domain/switchover.js';
+import { describeDryRun, dryRun } from '../../src/failover/dry-run.js';
 import { runPipeline } from '../../src/failover/pipeline.js';
-import { runSwitchover } from '../../src/failover/switchover.js';
+import { runSwitchover, switchoverSteps } from '../../src/failover/switchover.js';
 import { FakeLog } from '../fakes/log.js';
+import { proxyOf } from '../fakes/proxies.js';
 import { fail, FakeCluster, hang } from '../fakes/switchover.js';
 
 const never = new AbortController().signal;
@@ -216,6 +218,193 @@ describe('switchover', () => {
       assert.deepEqual(leftovers(cluster), nothing);
     });
   }
+});
+
+describe('a switchover and the proxies', () => {
+  it('aborts at once when one of them cannot pause, says what to do next, and clients run', async () => {
+    const cluster = new FakeCluster();
+    cluster.proxyAnswer = 'failed';
+    const startedAt = performance.now();
+    const outcome = await run(cluster, cluster.context({ pauseTimeout: 5_000 }));
+    assert.ok(performance.now() - startedAt < 2_000, 'it waited for the others');
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.match(outcome.message, /app01 could not pause.*--pause-timeout.*--terminate-blockers/);
+    assert.equal(cluster.requests.written.at(-1)?.phase, 'abort');
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('gives up on one that says nothing, and names it', async () => {
+    const cluster = new FakeCluster();
+    cluster.proxyAnswer = undefined;
+    const outcome = await run(cluster, cluster.context({ pauseTimeout: 50 }));
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.match(outcome.message, /no word from pgcm proxy.*app01/);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('includes one that joins while others pause, and releases it with the route of the target', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('pause pg01', async () => {
+      cluster.join('app02');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    });
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.ok(cluster.deeds.includes('pause app02'));
+    assert.ok(cluster.deeds.includes('resume app02 10.77.0.12'), cluster.deeds.join(', '));
+    const release = cluster.requests.written.at(-1);
+    assert.equal(release?.phase, 'release');
+    assert.equal(release.release, 2n);
+  });
+
+  it('goes on without one that is out of order when forced, and does not wait for it', async () => {
+    const cluster = new FakeCluster();
+    cluster.proxies.put(proxyOf('app02', { route: undefined, error: 'PgBouncer is away' }));
+    const refused = await run(cluster);
+    assert.equal(refused.status, 3);
+    assert.match(refused.message, /app02: PgBouncer is away.*--force/);
+    const outcome = await run(cluster, cluster.context({ force: true }));
+    assert.equal(outcome.status, 0, outcome.message);
+  });
+
+  it('sends no rpc to a node whose proxy is registered', async () => {
+    const cluster = new FakeCluster();
+    cluster.join('pg03-proxy');
+    cluster.inspections.set('pg03', (found) => ({ ...found, proxy: 'pg03-proxy' }));
+    assert.equal((await run(cluster)).status, 0);
+    assert.ok(cluster.deeds.includes('pause pg03-proxy'));
+    assert.ok(!cluster.deeds.includes('pause pg03'));
+  });
+});
+
+describe('a switchover and what stands in its way', () => {
+  const blocker = {
+    pid: 4711,
+    user: 'app',
+    database: 'shop',
+    application: '',
+    address: '',
+    age: 60_000,
+    state: 'idle in transaction',
+    query: 'SELECT 1',
+  };
+
+  it('refuses a blocker with its name, ends it when told to, and passes over it when forced', async () => {
+    const cluster = new FakeCluster();
+    cluster.transactions = [blocker];
+    const refused = await run(cluster);
+    assert.equal(refused.status, 3);
+    assert.match(refused.message, /pid 4711 \(user app.*--terminate-blockers/);
+    assert.equal((await run(cluster, cluster.context({ force: true }))).status, 0);
+    const other = new FakeCluster();
+    other.transactions = [blocker];
+    assert.equal((await run(other, other.context({ terminateBlockers: 30_000 }))).status, 0);
+    assert.ok(order(other).indexOf('terminate') < order(other).indexOf('pause'));
+  });
+
+  it('refuses when another run has moved the primary while it waited for the lock', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('lock', () => {
+      cluster.promote('pg02');
+      return Promise.resolve();
+    });
+    // The proxies follow the route a moment later than the checks look.
+    const outcome = await run(cluster, cluster.context({ force: true }));
+    assert.equal(outcome.status, 3, outcome.message);
+    assert.match(outcome.message, /the primary was pg01 and is pg02 now/);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('goes on without a checkpoint that fails', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('checkpoint', hang);
+    const outcome = await run(cluster, cluster.context({ checkpointTimeout: 50 }));
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.equal(cluster.log.of(events.checkpointError).length, 1);
+  });
+
+  it('stops when a node says that the lock is not ours any more', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('checkpoint', fail('lock-lost', 'another run holds it'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.ok(!order(cluster).includes('pause'));
+  });
+
+  it('asks again while a supervise starts anew', async () => {
+    const cluster = new FakeCluster();
+    let times = 0;
+    const down = (): Promise<void> => {
+      times += 1;
+      return times < 4
+        ? Promise.reject(new PgcmError('unavailable', 'connection refused'))
+        : Promise.resolve();
+    };
+    for (const deed of ['checkpoint', 'pause pg02', 'resume pg02', 'rejoin']) {
+      times = 0;
+      cluster.faults.set(deed, down);
+    }
+    assert.equal((await run(cluster)).status, 0);
+  });
+
+  it('tells what to run when the old primary is not brought back: the rest is done', async () => {
+    const cluster = new FakeCluster();
+    cluster.rejoined = { kind: 'refused', why: 'it has diverged', commands: ['pg_rewind x', 'start y'] };
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 6);
+    assert.match(
+      outcome.message,
+      /primary is pg02.*rejoin: pg01 .*it has diverged; run: pg_rewind x && start y/,
+    );
+    assert.deepEqual(leftovers(cluster), nothing);
+    assert.deepEqual(
+      cluster.reports.map(({ status }) => status),
+      [6],
+    );
+  });
+
+  it('is done but for a clean-up when its report cannot be kept', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('history', fail('unavailable', 'etcd is away'));
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 6);
+    assert.match(outcome.message, /report is not in the history/);
+  });
+
+  it('keeps a report with the time of each step and of the pause', async () => {
+    const cluster = new FakeCluster();
+    await run(cluster);
+    const [report] = cluster.reports;
+    assert.deepEqual(
+      report?.steps.map(({ name }) => name),
+      ['check', 'lock', 'checkpoint', 'pause', 'migrate', 'release', 'unmigrate', 'rejoin', 'unlock'],
+    );
+    assert.ok(report.pause > 0);
+    assert.deepEqual([report.from?.name, report.to?.name], ['pg01', 'pg02']);
+  });
+});
+
+describe('a dry run', () => {
+  it('tells the steps and the expected pause, and touches nothing', async () => {
+    const cluster = new FakeCluster();
+    await run(cluster);
+    const before = cluster.deeds.length;
+    const plan = await dryRun(cluster.context(), switchoverSteps, never);
+    assert.equal(plan.status, 0, JSON.stringify(plan));
+    assert.deepEqual([plan.from, plan.to, plan.expected?.count], ['pg02', 'pg01', 1]);
+    assert.equal(plan.steps.length, 9);
+    assert.match(describeDryRun(plan), /4\. pause: .*app01.*\n.*Clients would wait about/s);
+    const deeds = cluster.deeds.slice(before).map((deed) => deed.split(' ')[0]);
+    assert.deepEqual([...new Set(deeds)].toSorted(), ['health', 'inspect']);
+  });
+
+  it('ends with 3 when the failover would be refused', async () => {
+    const cluster = new FakeCluster();
+    cluster.illness.set('pg03', { part: 'postgres', healthy: false, message: 'it is down' });
+    const plan = await dryRun(cluster.context(), switchoverSteps, never);
+    assert.equal(plan.status, 3);
+    assert.match(describeDryRun(plan), /would be refused:\n {2}forbids: pg03: postgres: it is down/);
+  });
 });
 
 describe("the original's defects", () => {

@@ -15,8 +15,8 @@ import type { Step } from '../pipeline.js';
 import { Watched } from '../watched.js';
 import { release } from './release.js';
 
-/** Beyond the bouncers' own time: they end the wait, and say why. */
-const GRACE: Milliseconds = 1_000;
+/** Beyond the bouncers' own time: they end the wait, and the answers say why. */
+const GRACE: Milliseconds = 2_000;
 
 /**
  * Clients wait: every bouncer ends its open transactions and holds new statements. Those of the
@@ -56,7 +56,6 @@ async function prepare(context: SwitchoverContext, signal: AbortSignal): Promise
   return {
     since: monotonic(),
     from,
-    requested: true,
     byRpc: byRpc.map(({ api }) => api),
     proxies: new Set([...ids].filter((id) => !exempt.has(id))),
     until: undefined,

@@ -8,6 +8,7 @@ import { monotonic } from '../../runtime/clock.js';
 import { manyListeners } from '../../runtime/deadline.js';
 import { untilProxiesRun } from '../acknowledgements.js';
 import { all, insist } from '../asking.js';
+import { addressOf } from '../candidates.js';
 import { mandateOf, type Pausing, type SwitchoverContext } from '../context.js';
 import type { Undo } from '../pipeline.js';
 import { writableNode } from '../writable.js';
@@ -44,16 +45,24 @@ async function goalOf(context: SwitchoverContext, { from }: Pausing, signal: Abo
   if (move.kind === 'not-begun') return { kind: 'abort' };
   if (move.kind === 'done') return { kind: 'release', route: move.route };
   // The move failed half-way. Clients are let go only to a host that takes writes, and the key, with it
-  // the bouncers, may name the other one.
+  // the bouncers, may name another one.
   const writable = await writableNode(context, signal);
-  const moved = move.kind === 'accepted' && writable === move.target.name;
-  const address = moved ? move.target.address : from.address;
+  context.writable = writable;
+  const address = addressFor(context, writable, from.address);
   const route = await context.watched?.route.until(
     (reading) => (reading.kind === 'route' && reading.route.address === address ? reading.route : undefined),
     signal,
   );
   if (route === undefined) throw new PgcmError('internal', 'the route is not watched');
   return { kind: 'release', route };
+}
+
+function addressFor(context: SwitchoverContext, writable: string, from: Address): string {
+  const { move, plan, facts } = context;
+  if ('target' in move && writable === move.target.name) return move.target.address;
+  const published = facts && addressOf(facts, writable);
+  if (writable === plan?.primary || published === undefined) return from;
+  return published;
 }
 
 async function byRequest(context: SwitchoverContext, goal: Goal, signal: AbortSignal): Promise<void> {

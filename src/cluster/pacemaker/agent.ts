@@ -47,7 +47,7 @@ export class Agent {
       access(file).then(
         () => true,
         // In a folder that cannot be searched it may be; removing it says why it cannot be seen.
-        (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+        (error: unknown) => !(error instanceof Error && 'code' in error && error.code === 'ENOENT'),
       ),
     );
   }

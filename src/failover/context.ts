@@ -78,7 +78,7 @@ export interface Pausing {
   readonly byRpc: readonly NodeApi[];
   /** Proxies that said that their clients wait, or that may. */
   readonly proxies: ReadonlySet<string>;
-  /** When the last of them said that its clients run again; undefined before. */
+  /** When the release ended, with the last word that clients run again; undefined before. */
   readonly until: Milliseconds | undefined;
 }
 

@@ -87,7 +87,7 @@ function logEnd({ log }: SwitchoverContext, report: SwitchoverReport): void {
     id: report.id,
     outcome: report.outcome,
     status: report.status,
-    pause_ms: report.pause,
+    clients_waited_ms: report.pause,
     ...Object.fromEntries(report.steps.map(({ name, ms }) => [`${name}_ms`, ms])),
   };
   if (report.status === 0) log.info(events.failoverEnd, fields, report.message);

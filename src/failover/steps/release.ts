@@ -26,19 +26,23 @@ export const release: Undo<SwitchoverContext> = {
     const signal = manyListeners(outer);
     const { pausing } = context;
     if (pausing === undefined) return;
-    const goal = await goalOf(context, pausing, signal);
-    const address = goal.kind === 'release' ? goal.route.address : undefined;
-    context.log.info(events.clientsResume, { target: address }, 'requesting all pgbouncers resume');
     try {
-      await all([
-        byRequest(context, goal, signal),
-        ...pausing.byRpc.map((api) => byRpc(context, api, address, signal)),
-      ]);
+      await letGo(context, pausing, signal);
     } finally {
-      if (context.pausing !== undefined) context.pausing = { ...context.pausing, until: monotonic() };
+      context.pausing = { ...pausing, until: monotonic() };
     }
   },
 };
+
+async function letGo(context: SwitchoverContext, pausing: Pausing, signal: AbortSignal): Promise<void> {
+  const goal = await goalOf(context, pausing, signal);
+  const address = goal.kind === 'release' ? goal.route.address : undefined;
+  context.log.info(events.clientsResume, { target: address }, 'requesting all pgbouncers resume');
+  await all([
+    byRequest(context, goal, signal),
+    ...pausing.byRpc.map((api) => byRpc(context, api, address, signal)),
+  ]);
+}
 
 async function goalOf(context: SwitchoverContext, { from }: Pausing, signal: AbortSignal): Promise<Goal> {
   const { move } = context;

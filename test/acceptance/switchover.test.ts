@@ -175,7 +175,7 @@ describe('pgcm failover on a real cluster', () => {
       const old = await cluster.primary();
       const session = await Session.open(cluster.playground, 'pg01');
       await session.query('begin; insert into kept values (2)');
-  QQ
+      const run = await failover('--force', '--pause-timeout', '20s');
       await run.reached('step.start', 'pause');
       run.interrupt();
       await assertRolledBack(run, old);

@@ -1,4 +1,5 @@
 /** `bench switchover`: how long clients wait when the primary is moved, and how much of it is pgcm's. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
 import { milestonesOf, story, summariseStretches, type Milestones } from './breakdown.js';
 import { makeWhole, untilWhole, type Roles } from './cluster.js';
@@ -52,6 +53,10 @@ export interface ProxiesReport {
   readonly growth_ms: number;
 }
 
+/** The exit status of a command whose checks refused, how often a run is tried then, and how soon again. */
+const refused = 3;
+const mostTries = 3;
+const retryMs = 5_000;
 /** What each client has to reach for the figures to mean anything. */
 const leastRate = 50;
 const leadMs = 3_000;
@@ -173,17 +178,12 @@ function seriesOf(runs: readonly Run[], { breakdown }: SwitchoverOptions): Serie
 /** One switchover; afterwards the cluster is whole again, by pgcm's own rejoin. */
 async function measure(
   playground: Playground,
-  { clients, breakdown, print, signal }: SwitchoverOptions,
+  options: SwitchoverOptions,
   title: string,
   how: Pick<SwitchOptions, 'leadMs' | 'flags' | 'beside'>,
 ): Promise<Run> {
-  const result = await switchUnderLoad(playground, {
-    spread: [{ kinds: ['postgres', 'app'], clients }],
-    format: 'json',
-    signal,
-    ...how,
-  });
-  requireMove(result);
+  const { breakdown, print, signal } = options;
+  const result = await untilDone(playground, options, how);
   const figures = figuresOf(result, everyTarget);
   print(`run ${title}: ${result.before.primary.name} -> ${result.before.sync.name}: ${inWords(figures)}`);
   for (const line of [...complaints(result), ...doubts(result, figures)]) print(`  ${line}`);
@@ -194,6 +194,28 @@ async function measure(
     await makeWhole(playground, signal);
   });
   return { figures, milestones: milestonesOf(result) };
+}
+
+/** A run that the command's checks refused has touched nothing: it is told, and tried again. */
+async function untilDone(
+  playground: Playground,
+  { clients, print, signal }: SwitchoverOptions,
+  how: Pick<SwitchOptions, 'leadMs' | 'flags' | 'beside'>,
+): Promise<SwitchResult> {
+  for (let tries = 1; ; tries++) {
+    const result = await switchUnderLoad(playground, {
+      spread: [{ kinds: ['postgres', 'app'], clients }],
+      format: 'json',
+      signal,
+      ...how,
+    });
+    if (result.command.status !== refused || tries === mostTries) {
+      requireMove(result);
+      return result;
+    }
+    print(`  refused, nothing was touched: ${String(result.command.lines.at(-1)?.fields['msg'])}`);
+    await delay(retryMs, undefined, { signal });
+  }
 }
 
 /** What makes the figures of this run less sure. */

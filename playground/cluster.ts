@@ -10,6 +10,8 @@ export interface ClusterView {
   readonly online: readonly string[];
   /** The node on which Pacemaker has promoted PostgreSQL. */
   readonly primary: string | undefined;
+  /** The nodes on which PostgreSQL runs as a standby. */
+  readonly standbys: readonly string[];
   /** The nodes with a promotion score above 0: Pacemaker may promote them, and no others. */
   readonly promotable: readonly string[];
 }
@@ -33,14 +35,16 @@ export function parseCrmMon(xml: string): ClusterView {
     .map(([tag]) => tag)
     .filter((tag) => attribute(tag, 'online') === 'true');
   // Not those without content (`<resource .../>`): an instance that runs nowhere.
-  const promoted = [...xml.matchAll(/<resource ([^>]*[^/>])>([\s\S]*?)<\/resource>/g)].find(([, tag = '']) =>
-    ['Promoted', 'Master'].includes(attribute(tag, 'role') ?? ''),
-  );
+  const inRole = (...roles: readonly string[]): string[] =>
+    [...xml.matchAll(/<resource ([^>]*[^/>])>([\s\S]*?)<\/resource>/g)]
+      .filter(([, tag = '']) => roles.includes(attribute(tag, 'role') ?? ''))
+      .flatMap(([, , body = '']) => attribute(/<node [^>]*>/.exec(body)?.[0] ?? '', 'name') ?? []);
   return {
     quorum: attribute(controller, 'with_quorum') === 'true',
     controller: attribute(controller, 'name'),
     online: online.flatMap((tag) => attribute(tag, 'name') ?? []),
-    primary: attribute(/<node [^>]*>/.exec(promoted?.[2] ?? '')?.[0] ?? '', 'name'),
+    primary: inRole('Promoted', 'Master')[0],
+    standbys: inRole('Unpromoted', 'Slave'),
     promotable: promotableNodes(/<node_attributes>([\s\S]*?)<\/node_attributes>/.exec(xml)?.[1] ?? ''),
   };
 }

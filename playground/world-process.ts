@@ -16,7 +16,7 @@ import { messageOf, PlaygroundError } from './errors.js';
 import { toolEnvironment } from './exec.js';
 import { firstLine } from './lines.js';
 import { makePrivate, repository, script, type PlaygroundPaths } from './paths.js';
-import { endMarked, findWorld } from './processes.js';
+import { endMarked, findWorld, layerUsers } from './processes.js';
 import { readWorldConfig, type WorldConfig, writeWorldConfig } from './world-config.js';
 
 /** The world as seen from outside: start it, talk to its daemon, end it. */
@@ -91,9 +91,14 @@ function removeIfEmpty(folder: string): void {
 export function requireWorld(paths: PlaygroundPaths): number {
   const world = findWorld(paths);
   if (world === undefined) {
-    throw new PlaygroundError(
-      `no playground '${paths.name}' is up (start it with: npm run playground -- up)`,
-    );
+    const others = layerUsers()
+      .filter(({ directory }) => dirname(directory) === dirname(paths.directory))
+      .map(({ name }) => name);
+    const hint =
+      others.length === 0
+        ? 'start it with: npm run playground -- up'
+        : `up is: ${others.map((name) => `--name ${name}`).join(', ')}`;
+    throw new PlaygroundError(`no playground '${paths.name}' is up (${hint})`);
   }
   return world;
 }

@@ -12,8 +12,8 @@ Commands
   psql NODE [ARGS...]  psql as postgres on a node
   kill NODE            power loss
   start NODE           boot it again with what its disk has (also after it was fenced)
-  cut NODE             cut its network cable
-  heal NODE            join it again
+  cut NODE             cut its network cable; a Postgres node is fenced (powered off) soon after
+  heal NODE            join it again; one that was fenced stays off: then also \`start\`
   fencing ok|fail      'fail' makes the power switch refuse, so that no node can be fenced
   layer ensure         install the hosts' packages into the cache, if they are not there
   layer exec -- CMD    run a command over them in a throw-away root, without a network

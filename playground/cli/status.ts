@@ -12,10 +12,9 @@ export async function printStatus(playground: Playground, json: boolean): Promis
     return 0;
   }
   const rows = world.hosts.map((host) => [host.name, host.address, stateOf(host), roleOf(host, cluster)]);
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   for (const row of rows)
-    console.log(
-      `  ${row.map((cell, column) => cell.padEnd([9, 14, 24, 0][column] ?? 0)).join('')}`.trimEnd(),
-    );
+    console.log(`  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
   if (cluster === undefined) console.log('  the cluster does not answer');
   else if (!cluster.quorum) console.log('  the cluster has no quorum');
   if (!world.fencingWorks) console.log('  fencing is made to fail (`fencing ok` repairs it)');
@@ -50,7 +49,8 @@ function stateOf(host: HostStatus): string {
 function roleOf(host: HostStatus, cluster: ClusterView | undefined): string {
   if (host.kind !== 'postgres' || cluster === undefined) return '';
   if (cluster.primary === host.name) return 'primary';
-  return cluster.online.includes(host.name) ? 'standby' : 'not in the cluster';
+  if (cluster.standbys.includes(host.name)) return 'standby';
+  return cluster.online.includes(host.name) ? 'PostgreSQL is stopped' : 'not in the cluster';
 }
 
 /** How to go on, in lines that can be copied. */

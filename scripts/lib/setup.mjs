@@ -12,6 +12,7 @@ import {
   repository,
   withLock,
 } from './checkout.mjs';
+import { makeExecutable } from './executable.mjs';
 import { Problem } from './problem.mjs';
 import { say, timed } from './say.mjs';
 
@@ -63,6 +64,7 @@ function build(loud) {
     const status = node(inRepository('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json');
     if (status !== 0) throw new Problem(`the build failed: tsc ended with status ${status}`);
     removeStale(typescript);
+    makeExecutable();
     writeFileSync(stamp, wanted);
     giveToOwner(inRepository('dist'));
   });

@@ -68,13 +68,20 @@ function kindOf({ code, details }: grpc.ServiceError): FailureKind {
 
 /** The details without what changes from try to try: a text that stays the same is logged once. */
 function tidy(details: string): string {
-  return details
-    .replace(/^No connection established\. Last error: /, 'no connection: ')
-    .replace(/^Channel closed before call started$/, 'the attempt to connect was given up')
-    .replace(/\.? Resolution note: .*$/, '')
-    .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '')
-    .replace('Error: ', '')
-    .trim();
+  return (
+    details
+      .replace(/^No connection established\. Last error: /, 'no connection: ')
+      .replace(/^Channel closed before call started$/, 'the attempt to connect was given up')
+      .replace(/\.? Resolution note: .*$/, '')
+      .replace(/ ?\(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '')
+      .replace('Error: ', '')
+      // The default of etcd-endpoints is this machine; who has not set it has its members elsewhere.
+      .replace(
+        /ECONNREFUSED (127\.0\.0\.1|\[?::1\]?):\d+$/,
+        '$& (nothing listens there: name your members with etcd-endpoints)',
+      )
+      .trim()
+  );
 }
 
 function isServiceError(error: unknown): error is grpc.ServiceError {

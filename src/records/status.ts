@@ -43,7 +43,7 @@ const schema = z.object({
     .optional()
     .meta({ description: 'The published route; absent when there is none, or it is not known.' }),
   members: list(member, 100, 'The members of the cluster.'),
-  proxies: list(proxyState.schema, 10_000, 'The registered proxies.'),
+  proxies: list(proxyState.schema, 10_000, 'The registered proxies; absent: not known.').optional(),
   vanished: list(seenProxy.schema, 10_000, 'Proxies that were here and are not registered now.'),
   lock: z
     .object({
@@ -51,13 +51,21 @@ const schema = z.object({
       holder: lockHolder.schema.optional().meta({ description: 'Absent: it left no name.' }),
     })
     .optional()
-    .meta({ description: 'The failover lock; absent when nobody has it, or it is not known.' }),
+    .meta({ description: 'The failover lock, unless nobody has it, or it is not known.' }),
   request: pauseRequest.schema
     .optional()
     .meta({ description: 'The pause request; absent when there is none.' }),
-  moves: list(text(128, ''), 100, 'The ids of the switchovers whose move is still asked for.'),
+  moves: list(
+    text(128, ''),
+    100,
+    'The ids of the switchovers whose move is still asked for; absent: not known.',
+  ).optional(),
   obstacles: list(obstacle, 100, 'What forbids a move now.'),
-  history: list(switchoverReport.schema, 5, 'The last switchovers, the newest first.'),
+  history: list(
+    switchoverReport.schema,
+    5,
+    'The last switchovers, the newest first; absent: not known.',
+  ).optional(),
 });
 
 export type StatusJson = z.input<typeof schema>;

@@ -12,15 +12,16 @@ export interface ClusterStatus {
   readonly unknown: readonly string[];
   readonly route: (Route & { readonly since: string | undefined }) | undefined;
   readonly members: readonly MemberStatus[];
-  readonly proxies: readonly ProxyState[];
+  /** What is undefined from here on is not known. */
+  readonly proxies: readonly ProxyState[] | undefined;
   readonly vanished: readonly SeenProxy[];
   readonly lock: FoundLock | 'free' | undefined;
-  readonly request: PauseRequest | undefined;
+  readonly request: PauseRequest | 'none' | undefined;
   /** The ids of the switchovers whose move is still asked for. */
-  readonly moves: readonly string[];
+  readonly moves: readonly string[] | undefined;
   readonly obstacles: readonly Obstacle[];
   /** Newest first. */
-  readonly history: readonly SwitchoverReport[];
+  readonly history: readonly SwitchoverReport[] | undefined;
 }
 
 export interface MemberStatus {

@@ -43,7 +43,7 @@ export interface Answers {
   readonly seen: readonly SeenProxy[];
   readonly lock: { readonly known: FoundLock | undefined } | undefined;
   readonly request: { readonly known: PauseRequest | undefined } | undefined;
-  readonly reports: readonly SwitchoverReport[];
+  readonly reports: readonly SwitchoverReport[] | undefined;
   readonly nodes: readonly NodeAnswer[];
   readonly unknown: readonly string[];
 }
@@ -52,6 +52,7 @@ export interface Answers {
 export async function gather(sources: StatusSources, signal: AbortSignal): Promise<Answers> {
   const { routes, topologies, proxies, requests, history, apis, nodeTimeout } = sources;
   const unknown: string[] = [];
+  const failed = new Map<string, readonly string[]>();
   const ask = async <T>(
     what: string,
     within: Milliseconds,
@@ -61,7 +62,9 @@ export async function gather(sources: StatusSources, signal: AbortSignal): Promi
       return await runWithDeadline(what, within, signal, question);
     } catch (error) {
       signal.throwIfAborted();
-      unknown.push(`${what}: ${describeError(error)}`);
+      // One trouble with etcd answers all questions to it; it is told once.
+      const why = describeError(error).replace(/ get \S+:/, '');
+      failed.set(why, [...(failed.get(why) ?? []), what]);
       return undefined;
     }
   };
@@ -89,8 +92,13 @@ export async function gather(sources: StatusSources, signal: AbortSignal): Promi
     seen: seen ?? [],
     lock,
     request,
-    reports: reports?.reports ?? [],
+    reports: reports?.reports,
     nodes,
-    unknown: [...unknown, ...(listing?.problems ?? []), ...(reports?.problems ?? [])],
+    unknown: [
+      ...[...failed].map(([why, whats]) => `${whats.join(', ')}: ${why}`),
+      ...unknown,
+      ...(listing?.problems ?? []),
+      ...(reports?.problems ?? []),
+    ],
   };
 }

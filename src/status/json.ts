@@ -28,13 +28,13 @@ export function statusJson(status: ClusterStatus): string {
       lag_bytes: member.lag,
       timeline: member.timeline,
     })),
-    proxies: status.proxies.map((proxy) => proxyState.json(proxy)),
+    proxies: status.proxies?.map((proxy) => proxyState.json(proxy)),
     vanished: status.vanished.map((seen) => seenProxy.json(seen)),
     lock: typeof lock === 'object' ? lockJson(lock) : undefined,
-    request: status.request && pauseRequest.json(status.request),
-    moves: [...status.moves],
+    request: typeof status.request === 'object' ? pauseRequest.json(status.request) : undefined,
+    moves: status.moves && [...status.moves],
     obstacles: status.obstacles.map(({ kind, text, wayOut }) => ({ kind, text, way_out: wayOut })),
-    history: status.history.map((report) => switchoverReport.json(report)),
+    history: status.history?.map((report) => switchoverReport.json(report)),
   });
 }
 

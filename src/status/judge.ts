@@ -22,7 +22,7 @@ export function whatIsWrong(answers: Answers, status: Judged): readonly string[]
     ...standbysWrong(status.members),
     ...status.obstacles.map(({ text, wayOut }) => `${text}: ${wayOut}`),
     ...leftovers(status),
-    ...status.proxies.flatMap((proxy) => proxyWrong(proxy, answers.route, status.lock)),
+    ...(status.proxies ?? []).flatMap((proxy) => proxyWrong(proxy, answers.route, status.lock)),
     ...status.vanished.map(
       ({ id, host, since }) =>
         `proxy ${id} (on ${host || 'an unknown host'}, registered last at ${since || 'an unknown time'}) is gone: ` +
@@ -77,8 +77,8 @@ function standbysWrong(members: readonly MemberStatus[]): readonly string[] {
 /** What a run that is over has left. */
 function leftovers({ lock, request, moves }: Judged): readonly string[] {
   const left = [
-    ...(request === undefined ? [] : [{ run: request.id, what: 'a pause request' }]),
-    ...moves.map((run) => ({ run, what: 'a move' })),
+    ...(request === undefined || request === 'none' ? [] : [{ run: request.id, what: 'a pause request' }]),
+    ...(moves ?? []).map((run) => ({ run, what: 'a move' })),
   ];
   return left
     .filter(({ run }) => isOver(run, lock))

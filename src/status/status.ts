@@ -20,17 +20,17 @@ export async function clusterStatus(
     unknown: [...answers.unknown, ...withoutApi(answers)],
     route: routeOf(answers),
     members: membersOf(answers),
-    proxies: answers.listing?.proxies ?? [],
+    proxies: answers.listing?.proxies,
     // Who is registered is not known without the list.
     vanished: answers.listing === undefined ? [] : answers.seen.filter(({ id }) => !registered.has(id)),
     lock: answers.lock && (answers.lock.known ?? ('free' as const)),
-    request: answers.request?.known,
-    moves: distinct(answers.nodes.flatMap(({ inspection }) => inspection?.manager?.moves ?? [])),
+    request: answers.request && (answers.request.known ?? ('none' as const)),
+    moves: movesOf(answers),
     obstacles: distinctBy(
       answers.nodes.flatMap(({ inspection }) => inspection?.manager?.obstacles ?? []),
       ({ kind, text }) => `${kind} ${text}`,
     ),
-    history: answers.reports.slice(0, LAST),
+    history: answers.reports?.slice(0, LAST),
   };
   return { ...facts, wrong: whatIsWrong(answers, facts) };
 }
@@ -38,7 +38,10 @@ export async function clusterStatus(
 function routeOf({ route: reading, topology, reports }: Answers): ClusterStatus['route'] {
   if (reading?.kind !== 'route') return undefined;
   const { route } = reading;
-  return { ...route, since: sinceTopology(topology, route.address) ?? sinceReport(reports, route.address) };
+  return {
+    ...route,
+    since: sinceTopology(topology, route.address) ?? sinceReport(reports ?? [], route.address),
+  };
 }
 
 /** Its primary became one at that time. */
@@ -65,8 +68,9 @@ function withoutApi(answers: Answers): readonly string[] {
   return missing.map(({ name }) => `${name}: failover-api-endpoints has no API of this member`);
 }
 
-function distinct(values: readonly string[]): readonly string[] {
-  return [...new Set(values)];
+function movesOf({ nodes }: Answers): readonly string[] | undefined {
+  const told = nodes.flatMap(({ inspection }) => inspection?.manager ?? []);
+  return told.length === 0 ? undefined : [...new Set(told.flatMap(({ moves }) => moves))];
 }
 
 /** Every node tells of the same cluster. */

@@ -9,7 +9,7 @@ export function statusText(status: ClusterStatus): string {
     facts(status),
     membersText(status),
     proxiesText(status),
-    ['Last failovers', ...(status.history.length === 0 ? ['  none'] : lastText(status.history))],
+    lastText(status.history),
     section('Wrong', status.wrong),
     section('Not known', status.unknown),
     isWell(status) ? ['All is well.'] : [],
@@ -31,8 +31,17 @@ function facts({ route, members, lock, request, moves, takenAt }: ClusterStatus)
       route === undefined ? 'not known' : `${route.address}${name === undefined ? '' : ` (${name})`}${since}`,
     ],
     ['Lock', lockText(lock, takenAt)],
-    ...(request === undefined ? [] : [['Request', `phase ${request.phase} of switchover ${request.id}`]]),
-    ['Moves', moves.length === 0 ? 'none' : `asked for by switchover ${moves.join(', ')}`],
+    ...(request === undefined || request === 'none'
+      ? []
+      : [['Request', `phase ${request.phase} of switchover ${request.id}`]]),
+    [
+      'Moves',
+      moves === undefined
+        ? 'not known'
+        : moves.length === 0
+          ? 'none'
+          : `asked for by switchover ${moves.join(', ')}`,
+    ],
   ];
   return rows.map(([what = '', text = '']) => `${what.padEnd(9)}${plain(text)}`);
 }
@@ -68,6 +77,7 @@ function walOf({ streaming }: MemberStatus): string {
 }
 
 function proxiesText({ proxies, vanished, route }: ClusterStatus): readonly string[] {
+  if (proxies === undefined) return ['Proxies  not known'];
   if (proxies.length + vanished.length === 0) return ['Proxies  none'];
   const rows = proxies.map((proxy) => [
     proxy.id,
@@ -86,7 +96,9 @@ function currency(proxy: ProxyState, route: ClusterStatus['route']): string {
   return proxy.route.revision >= route.revision ? ' (current)' : ' (old)';
 }
 
-function lastText(reports: readonly SwitchoverReport[]): readonly string[] {
+function lastText(reports: readonly SwitchoverReport[] | undefined): readonly string[] {
+  if (reports === undefined) return ['Last failovers  not known'];
+  if (reports.length === 0) return ['Last failovers  none'];
   const lines = columns(
     ['BEGUN (UTC)', 'OUTCOME', 'MOVE', 'CLIENTS'],
     reports.map((report) => [
@@ -96,5 +108,5 @@ function lastText(reports: readonly SwitchoverReport[]): readonly string[] {
       report.pause === 0 ? 'not paused' : `paused for ${span(report.pause)}`,
     ]),
   );
-  return lines.map((line) => `  ${line}`);
+  return ['Last failovers', ...lines.map((line) => `  ${line}`)];
 }

@@ -11,9 +11,13 @@ test('the primary is found behind an instance that runs nowhere', () => {
       <resource id="pgsql" role="Promoted" active="true" nodes_running_on="1">
         <node name="pg02" id="2" cached="true"/>
       </resource>
+      <resource id="pgsql" role="Unpromoted" active="true" nodes_running_on="1">
+        <node name="pg01" id="1" cached="true"/>
+      </resource>
     </clone></resources>
   </pacemaker-result>`);
   assert.equal(view.primary, 'pg02');
+  assert.deepEqual(view.standbys, ['pg01']);
   assert.equal(view.quorum, true);
   assert.deepEqual(view.online, ['pg01', 'pg02']);
 });

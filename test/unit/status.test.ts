@@ -159,7 +159,7 @@ describe('the status of a healthy cluster', () => {
     assert.deepEqual(json.lock?.holder, holder);
     assert.equal(json.request?.duration_ms, 25_000);
     assert.equal(json.members[1]?.lag_bytes, 2_048);
-    assert.equal(json.history[0]?.id, 'run-0');
+    assert.equal(json.history?.[0]?.id, 'run-0');
   });
 
   it('knows since when the route stands from the last switchover, too', async () => {
@@ -275,10 +275,15 @@ describe('what is not known', () => {
     const failure = new PgcmError('unavailable', 'etcd: no member answers');
     for (const store of [routes, lock, requests, proxies, history]) store.failure = failure;
     const status = await look();
-    assert.equal(status.unknown.length, 6);
+    assert.deepEqual(status.unknown, [
+      'the route, the proxies, the proxies that have vanished, the history, the failover lock, the pause request: ' +
+        'etcd: no member answers',
+    ]);
     assert.equal(status.vanished.length, 0);
     const text = statusText(status);
     assert.match(text, /^Route {4}not known$/m);
+    assert.match(text, /^Proxies {2}not known$/m);
+    assert.match(text, /^Last failovers {2}not known$/m);
     assert.match(text, /^pg01 /m);
     assert.match(text, /\nNot known\n/);
     assert.doesNotMatch(text, /All is well/);

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Address } from '../domain/address.js';
 import type { PauseScope } from '../domain/bouncer.js';
@@ -62,6 +63,9 @@ export class TemplatedConfig implements BouncerConfig {
   }
 
   async #refreshTemplate(signal: AbortSignal): Promise<string | undefined> {
+    // Clients wait: a file that is as it was is not read again.
+    const stamp = stampOf(this.#options.templateFile);
+    if (stamp !== undefined && stamp === this.#template.stamp) return undefined;
     try {
       this.#template = await readTemplate(this.#options, signal, this.#template);
       return undefined;
@@ -73,6 +77,8 @@ export class TemplatedConfig implements BouncerConfig {
 }
 
 interface Source {
+  /** Of the file, before it was read. */
+  readonly stamp: string | undefined;
   readonly text: string;
   readonly compiled: Template;
   readonly follows: PauseScope;
@@ -85,6 +91,7 @@ async function readTemplate(
   known?: Source,
 ): Promise<Source> {
   const { templateFile, timeout } = options;
+  const stamp = stampOf(templateFile);
   const text = await runWithDeadline(`reading ${templateFile}`, timeout, signal, async (within) => {
     try {
       return await readFile(templateFile, { encoding: 'utf8', signal: within });
@@ -94,9 +101,20 @@ async function readTemplate(
       throw new PgcmError('bad-template', `${templateFile}: ${why}`, { cause });
     }
   });
-  if (known?.text === text) return known;
+  if (known?.text === text) return { ...known, stamp };
   const compiled = compileTemplate(text, templateFile);
-  return { text, compiled, follows: following(compiled) };
+  return { stamp, text, compiled, follows: following(compiled) };
+}
+
+/** Changes with every change of the file; undefined when it is not there. */
+function stampOf(path: string): string | undefined {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch {
+    // Reading it says what is wrong.
+    return undefined;
+  }
 }
 
 /** For finding out who leads to the primary, whoever that is: reserved for documentation (RFC 5737). */

@@ -1,18 +1,21 @@
-import type { Stats } from 'node:fs';
 import {
+  closeSync,
   constants,
-  lstat,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+  fstatSync,
+  fsync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { kill, pid } from 'node:process';
+import { promisify } from 'node:util';
 import { describeError, PgcmError } from '../domain/errors.js';
 import { abortError } from '../runtime/deadline.js';
 
@@ -30,6 +33,10 @@ let count = 0;
  * file in the same folder, flushed, given the owner and mode of the old file, and renamed. A symbolic
  * link stays one; its target is replaced. Temporary files that a killed process left are removed.
  *
+ * Clients wait for this in a switchover, while the machine is busy: each call that goes through Node's
+ * threads then costs a turn of its scheduler twice. So what only looks at the file system is done at
+ * once, and only what changes it, and may hang with the disk, is waited for.
+ *
  * @param signal looked at before the rename, so that a writer that was given up changes nothing later
  * @throws PgcmError `unavailable` naming the file; then its content is the old one
  */
@@ -39,14 +46,14 @@ export async function writeConfigFile(
   signal: AbortSignal,
 ): Promise<'written' | 'unchanged'> {
   try {
-    const target = await targetOf(path);
-    await removeStaleTemporaries(target);
-    const existing = await statIfThere(target);
+    const target = targetOf(path);
+    const existing = statIfThere(target);
     if (existing !== undefined && !existing.isFile()) throw new Error('it is not a regular file');
     const content = Buffer.from(text, 'utf8');
-    if (existing !== undefined && content.equals(await readFile(target))) return 'unchanged';
-    await replace(target, content, existing, signal);
-    return 'written';
+    const isThere = existing !== undefined && content.equals(readFileSync(target));
+    if (!isThere) await replace(target, content, existing, signal);
+    await removeStaleTemporaries(target);
+    return isThere ? 'unchanged' : 'written';
   } catch (error) {
     if (error instanceof PgcmError) throw error;
     const hint = hasSystemCode(error, 'EACCES', 'EPERM', 'EROFS')
@@ -87,26 +94,31 @@ async function writeTemporary(path: string, content: Buffer, existing: Stats | u
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const file = await open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600);
   try {
-    await file.writeFile(content);
-    const now = await file.stat();
-    if (existing !== undefined && (existing.uid !== now.uid || existing.gid !== now.gid)) {
-      await file.chown(existing.uid, existing.gid);
-    }
-    await file.chmod(existing === undefined ? MODE_WHEN_NEW : existing.mode & 0o7777);
+    await Promise.all([file.writeFile(content), giveLike(file, existing)]);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
+async function giveLike(file: FileHandle, existing: Stats | undefined): Promise<void> {
+  const now = fstatSync(file.fd);
+  if (existing !== undefined && (existing.uid !== now.uid || existing.gid !== now.gid)) {
+    await file.chown(existing.uid, existing.gid);
+  }
+  await file.chmod(existing === undefined ? MODE_WHEN_NEW : existing.mode & 0o7777);
+}
+
+const flush = promisify(fsync);
+
 /** The rename itself is on the disk only when its folder is. */
 async function flushFolder(folder: string): Promise<void> {
   try {
-    const handle = await open(folder, constants.O_RDONLY);
+    const handle = openSync(folder, constants.O_RDONLY);
     try {
-      await handle.sync();
+      await flush(handle);
     } finally {
-      await handle.close();
+      closeSync(handle);
     }
   } catch (cause) {
     const text = `flushing ${folder} after a file was replaced there: ${describeError(cause)}`;
@@ -115,21 +127,21 @@ async function flushFolder(folder: string): Promise<void> {
 }
 
 /** Where a symbolic link leads, also when its target is not there yet. */
-async function targetOf(path: string): Promise<string> {
+function targetOf(path: string): string {
   try {
-    return await realpath(path);
+    return realpathSync(path);
   } catch (error) {
     if (!hasSystemCode(error, 'ENOENT')) throw error;
   }
-  const folder = await realpath(dirname(path));
+  const folder = realpathSync(dirname(path));
   const link = join(folder, basename(path));
-  const isLink = (await statIfThere(link, lstat))?.isSymbolicLink() ?? false;
-  return isLink ? targetOf(resolve(folder, await readlink(link))) : link;
+  const isLink = statIfThere(link, lstatSync)?.isSymbolicLink() ?? false;
+  return isLink ? targetOf(resolve(folder, readlinkSync(link))) : link;
 }
 
-async function statIfThere(path: string, look: typeof stat = stat): Promise<Stats | undefined> {
+function statIfThere(path: string, look: (path: string) => Stats = statSync): Stats | undefined {
   try {
-    return await look(path);
+    return look(path);
   } catch (error) {
     if (hasSystemCode(error, 'ENOENT')) return undefined;
     throw error;
@@ -142,12 +154,12 @@ function temporaryPrefix(target: string): string {
 
 async function removeStaleTemporaries(target: string): Promise<void> {
   const prefix = temporaryPrefix(target);
-  for (const name of await readdir(dirname(target))) {
+  for (const name of readdirSync(dirname(target))) {
     const owner = name.startsWith(prefix) ? /^(\d+)-\d+$/.exec(name.slice(prefix.length))?.[1] : undefined;
     if (owner === undefined) continue;
     const path = join(dirname(target), name);
     // This process writes one at a time: another one with its number is from an earlier life.
-    const age = Date.now() - ((await statIfThere(path, lstat))?.mtimeMs ?? 0);
+    const age = Date.now() - (statIfThere(path, lstatSync)?.mtimeMs ?? 0);
     if (Number(owner) === pid || !isAlive(Number(owner)) || age > TEMPORARY_IS_STALE_AFTER) {
       await rm(path, { force: true });
     }

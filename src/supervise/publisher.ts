@@ -13,6 +13,7 @@ import { runServices, type Service } from '../runtime/service-group.js';
 import type { Addresses } from './addresses.js';
 import { wantedPrimary, type Wanted } from './decision.js';
 import { Looker, type Look } from './looker.js';
+import { PublisherTeller } from './publisher-teller.js';
 import type { Sight } from './topology-publisher.js';
 
 /** What is seen of this node's own PostgreSQL. */
@@ -68,6 +69,7 @@ export class Publisher implements Service {
   readonly name = 'publisher';
   readonly #options: PublisherOptions;
   readonly #log: Log;
+  readonly #teller: PublisherTeller;
   readonly #looker: Looker;
   /** The key as the watch last told; undefined before the first answer. */
   #published: RouteReading | undefined;
@@ -78,14 +80,13 @@ export class Publisher implements Service {
   readonly #news = new Latest(0);
   #hurried = false;
   #difference: Difference | undefined;
-  #primary: string | undefined;
-  #lastTrouble = '';
   #localName: string | undefined;
 
   constructor(options: PublisherOptions) {
     const { manager, addresses, pollInterval } = options;
     this.#options = options;
     this.#log = options.log;
+    this.#teller = new PublisherTeller(options.log);
     this.#looker = new Looker({
       manager,
       addresses,
@@ -174,11 +175,11 @@ export class Publisher implements Service {
       herald.observe(sight);
       return false;
     }
-    this.#sayPrimary(wanted.name);
+    this.#teller.primary(wanted.name);
     try {
       const settled = await this.#publish({ topology, wanted }, look, signal);
       if (settled) herald.observe(sight);
-      this.#recovered();
+      this.#teller.recovered();
       // What was told during this turn is not settled by it.
       if (settled && this.#news.value === news) this.#looker.settle();
       return settled;
@@ -273,29 +274,14 @@ export class Publisher implements Service {
     return now - this.#difference.since >= OTHERS_WAIT;
   }
 
-  #sayPrimary(name: string): void {
-    if (this.#primary === name) return;
-    this.#log.info(events.nodeChange, { node: name, previous: this.#primary });
-    this.#primary = name;
-  }
-
-  /** Each distinct trouble once, with what is kept and what comes next. */
+  /** What is kept is told with it. */
   #trouble(
     event: typeof events.pacemakerError | typeof events.publishError,
     error: string,
     next: Milliseconds,
   ): void {
-    if (this.#lastTrouble === error) return;
-    this.#lastTrouble = error;
-    const reading = this.#published;
-    const route = reading?.kind === 'route' ? reading.route.address : undefined;
-    this.#log.warn(event, { error, route_kept: route, next_try: formatDuration(next) });
-  }
-
-  #recovered(): void {
-    if (this.#lastTrouble === '') return;
-    this.#log.info(events.publishRecovered, { node: this.#primary, after: this.#lastTrouble });
-    this.#lastTrouble = '';
+    const route = this.#published?.kind === 'route' ? this.#published.route.address : undefined;
+    this.#teller.trouble(event, error, { route_kept: route, next_try: formatDuration(next) });
   }
 }
 

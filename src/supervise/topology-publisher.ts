@@ -37,6 +37,12 @@ export interface Sight {
 /** How long others than the primary's own supervise see the published view differ before they write it. */
 const OTHERS_WAIT: Milliseconds = 1_000;
 
+/**
+ * The same for a primary that the cluster manager has not shown promoted since it was published: one that
+ * was published early, while the agent goes on working.
+ */
+const NEW_PRIMARY_WAIT: Milliseconds = 30_000;
+
 /** Between two views of which only the lag differs. */
 const LAG_INTERVAL: Milliseconds = 10_000;
 
@@ -52,6 +58,8 @@ export class TopologyPublisher implements Service {
   /** Whether the store has told what is published. */
   #told = false;
   #differsSince: Milliseconds | undefined;
+  /** The last one that the cluster manager showed here. */
+  #lastPrimary: string | undefined;
   #writtenAt: Milliseconds = 0;
   #lastTrouble = '';
 
@@ -117,6 +125,7 @@ export class TopologyPublisher implements Service {
     const { localName, topologies, postgres, etcdTimeout, log } = this.#options;
     if (!this.#told || !topology.quorum) return '';
     const local = await localName(signal);
+    if (wanted.kind === 'primary') this.#lastPrimary = wanted.name;
     const mine = wanted.kind === 'primary' && wanted.name === local;
     if (!mine && !this.#differsForLong(wanted)) return '';
     const senders = mine ? await postgres.senders(signal) : [];
@@ -143,7 +152,8 @@ export class TopologyPublisher implements Service {
       return false;
     }
     this.#differsSince ??= monotonic();
-    return monotonic() - this.#differsSince >= OTHERS_WAIT;
+    const isNew = name === undefined && published?.name !== this.#lastPrimary;
+    return monotonic() - this.#differsSince >= (isNew ? NEW_PRIMARY_WAIT : OTHERS_WAIT);
   }
 
   /** Undefined while it is not known enough. */

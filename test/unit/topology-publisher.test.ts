@@ -158,6 +158,8 @@ describe('topology publisher', () => {
   it('lets others say that the primary is lost, after a while, and that another one is there', async () => {
     topologies.put(topologyOf('pg01'));
     local = 'pg03';
+    see(primary('pg01'));
+    await new Promise((resolve) => setImmediate(resolve));
     const start = performance.now();
     const looking = setInterval(() => see(none), 20);
     try {
@@ -175,6 +177,21 @@ describe('topology publisher', () => {
       assert.equal(topologies.current.timeline, 2);
     } finally {
       clearInterval(again);
+    }
+  });
+
+  it('does not take a primary for lost that the cluster manager is only about to show', async () => {
+    topologies.put(topologyOf('pg01'));
+    local = 'pg03';
+    see(primary('pg01'));
+    await new Promise((resolve) => setImmediate(resolve));
+    const looking = setInterval(() => see(none), 20);
+    try {
+      await eventually(() => topologies.current?.primary.state === 'lost');
+      topologies.put(topologyOf('pg02', { timeline: 2 }));
+      await stays(() => topologies.current?.primary.state === 'up', 1_500);
+    } finally {
+      clearInterval(looking);
     }
   });
 

@@ -16,6 +16,8 @@ const longestSeconds = 900;
  * error, and never repeats a statement. What was acknowledged has to be there for ever.
  */
 export class Load {
+  readonly startedAt = machineClock();
+
   private constructor(
     private readonly cluster: Cluster,
     readonly table: string,

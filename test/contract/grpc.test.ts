@@ -181,11 +181,13 @@ describe('the failover API', () => {
     const api = nodeApi(served.endpoint, undefined);
     node.hangs = true;
     try {
-      const health = await api.healthCheck(400, never);
-      assert.match(health.parts[0]?.message ?? '', /no answer within 360ms/);
       const raw = rawClient(served.port);
-      const { response } = await raw('health_check', {}, { deadline: Date.now() + 500 });
-      assert.match(JSON.stringify(response), /no answer within 4\d\dms/);
+      const [health, { response }] = await Promise.all([
+        api.healthCheck(2_800, never),
+        raw('health_check', {}, { deadline: Date.now() + 2_900 }),
+      ]);
+      assert.match(health.parts[0]?.message ?? '', /no answer within 2\.55s/);
+      assert.match(JSON.stringify(response), /no answer within 2\.[56]\d*s/);
     } finally {
       node.hangs = false;
       api.close();

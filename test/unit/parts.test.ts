@@ -70,6 +70,7 @@ describe('options reach what they are for', () => {
           'pgbouncer-config-file': join(folder, 'pgbouncer.ini'),
           'bind-address': '127.0.0.1:0',
           'etcd-user': 'somebody',
+          'probe-user': 'somebody',
           'etcd-password': 'secret',
         }),
       );
@@ -105,6 +106,7 @@ const readElsewhere = new Set([
   'etcd-password-file',
   'pgbouncer-password-file',
   'postgres-password-file',
+  'probe-password-file',
   'allow-endless-pause',
   'postgres-master-crm-xpath',
 ]);

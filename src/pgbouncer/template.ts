@@ -51,12 +51,13 @@ function parse(text: string, name: string, ignoreStandalone: boolean): hbs.AST.P
   try {
     return Handlebars.parse(text, { ignoreStandalone });
   } catch (error) {
-    throw badTemplate(name, { ...parseErrorPosition(error), why: parseErrorText(error) }, error);
+    // Its own text, a drawing with the names of tokens, is not even a cause: an operator would have to read it.
+    throw badTemplate(name, { ...parseErrorPosition(error), why: parseErrorText(error) });
   }
 }
 
-function badTemplate(name: string, { line, column, why }: Mistake, cause?: unknown): PgcmError {
-  return new PgcmError('bad-template', `${name}:${line}:${column}: ${why}`, { cause });
+function badTemplate(name: string, { line, column, why }: Mistake): PgcmError {
+  return new PgcmError('bad-template', `${name}:${line}:${column}: ${why}`);
 }
 
 function position(text: string, offset: number): { line: number; column: number } {
@@ -86,14 +87,21 @@ function parseErrorText(error: unknown): string {
   const message = error instanceof Error ? error.message : describeError(error);
   const [, got] = /got '(\w+)'$/.exec(message) ?? [];
   const found: Readonly<Record<string, string>> = {
-    EOF: 'the template ends inside a {{#block}} that is not closed',
+    EOF: 'the template ends with a {{...}} or a {{#block}} that is not closed',
     INVALID: 'there is a character that cannot stand inside {{...}}, or its }} is missing',
     OPEN_ENDBLOCK: 'a {{/block}} ends here that was not begun',
     INVERSE: 'an {{else}} stands outside of a block, or a second time in it',
     CLOSE: 'something is missing before the }}',
     CLOSE_UNESCAPED: 'there is one } too many',
   };
-  if (got !== undefined) return found[got] ?? `the template does not parse here (${got})`;
-  if (message.startsWith('Lexical error')) return 'a comment {{!-- is not closed by --}}';
+  if (got !== undefined) {
+    return found[got] ?? 'what stands here cannot stand inside {{...}}, or a }} before it is missing';
+  }
+  if (message.startsWith('Lexical error')) {
+    return 'a comment {{!-- is not closed by --}}, or a {{{{raw block}}}} begins, which pgcm does not have';
+  }
+  const [, opened, closed] = /^(\S+) doesn't match (\S+)/.exec(message) ?? [];
+  if (opened !== undefined && closed !== undefined)
+    return `{{#${opened}}} doesn't match the {{/${closed}}} that ends it`;
   return message.replace(/ - \d+:\d+$/, '');
 }

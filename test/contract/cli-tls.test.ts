@@ -105,6 +105,17 @@ describe('the options for TLS reach etcd and the API', () => {
     );
   });
 
+  it('proxy does not start with a template that cannot be used, and says where it is wrong', async () => {
+    const template = join(folder, 'bad-template');
+    writeFileSync(template, '[databases]\napp = host={{.Host}\n');
+    const bad = start('proxy', ...etcdFlags, '--pgbouncer-config-template-file', template);
+    assert.equal(await bad.ended(), 2, bad.log);
+    assert.match(bad.log, /bad-template:2:14: /);
+    const missing = start('proxy', ...etcdFlags, '--pgbouncer-config-template-file', join(folder, 'none'));
+    assert.equal(await missing.ended(), 2, missing.log);
+    assert.match(missing.log, /none: the template cannot be read: /);
+  });
+
   it('failover talks to supervise with certificates of one CA, and to no other', async () => {
     const supervise = start('supervise', ...etcdFlags, ...api(ours), '--bind-address', '127.0.0.1:0');
     await supervise.says(/"server.listen"/);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client } from 'pg';
+import type { BouncerPool } from '../../src/domain/bouncer.js';
 import { hasCode, type ErrorCode } from '../../src/domain/errors.js';
 import { PgBouncer } from '../../src/pgbouncer/console.js';
 import { eventually } from '../support/eventually.js';
@@ -148,6 +149,54 @@ describe("PgBouncer's console", () => {
         1,
     );
     assert.equal(await bouncer.resume(soon()), 'was-not-paused');
+  });
+
+  it('tells who waits under a pause, and for how long, and the pool modes', async () => {
+    const client = await server.connect('app');
+    await client.query('SELECT 1');
+    const pool = async (): Promise<BouncerPool | undefined> =>
+      (await bouncer.pools(soon())).find(({ database }) => database === 'app');
+    assert.deepEqual(
+      { ...(await pool()), longestWait: 0 },
+      { database: 'app', user: 'postgres', clientsWaiting: 0, longestWait: 0, poolMode: 'transaction' },
+    );
+    await bouncer.pause(['app'], soon());
+    const begun = performance.now();
+    const waiting = client.query('SELECT 1');
+    await eventually(async () => ((await pool())?.longestWait ?? 0) > 300);
+    const seen = await pool();
+    assert.ok(seen?.clientsWaiting === 1);
+    // PgBouncer's clock is that of its last turn.
+    assert.ok(seen.longestWait <= performance.now() - begun + 50, String(seen.longestWait));
+    await bouncer.resume(soon());
+    await waiting;
+    await client.end();
+  });
+
+  it('pauses single databases, whatever their names, and leaves the clients of others alone', async () => {
+    const other = `Other-2 = host=127.0.0.1 port=${postgres.port} dbname=postgres pool_mode=session`;
+    server.writeDatabases(`${app('127.0.0.1')}\n${other}`);
+    await bouncer.reload(soon());
+    const [held, free] = [await server.connect('app'), await server.connect('Other-2')];
+    await bouncer.pause(['app'], soon());
+    const waiting = held.query('SELECT 1');
+    assert.equal((await free.query('SELECT 1')).rowCount, 1);
+    await bouncer.resume(soon());
+    await waiting;
+    await free.end();
+    await bouncer.pause(['app', 'Other-2'], soon());
+    assert.deepEqual(
+      (await bouncer.databases(soon())).map(({ name, paused, poolMode }) => [name, paused, poolMode]).sort(),
+      [
+        ['Other-2', true, 'session'],
+        ['app', true, undefined],
+      ],
+    );
+    assert.equal(await bouncer.resume(soon()), 'resumed');
+    assert.ok((await bouncer.databases(soon())).every(({ paused }) => !paused));
+    await held.end();
+    server.writeDatabases(app('127.0.0.1'));
+    await bouncer.reload(soon());
   });
 
   it('says who is not let in, and what to change', async () => {

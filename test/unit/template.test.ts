@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { hasCode } from '../../src/domain/errors.js';
+import { describeError, hasCode } from '../../src/domain/errors.js';
 import { compileTemplate } from '../../src/pgbouncer/template.js';
 import { checkNames } from '../../src/pgbouncer/template-check.js';
 import type { Shape } from '../../src/pgbouncer/template-names.js';
@@ -14,6 +14,8 @@ function mistake(text: string): { at: string; why: string } {
     compileTemplate(text, '/etc/pgbouncer/pgbouncer.ini.template');
   } catch (error) {
     assert.ok(hasCode(error, 'bad-template'), String(error));
+    // Not the parser's own words, with the names of its tokens.
+    assert.doesNotMatch(describeError(error), /Parse error|Expecting|got '/);
     const [, at, why] =
       /^\/etc\/pgbouncer\/pgbouncer\.ini\.template:(\d+:\d+): (.*)$/.exec(error.message) ?? [];
     assert.ok(at !== undefined && why !== undefined, error.message);
@@ -90,7 +92,12 @@ describe('a template', () => {
     ['#each of a text', '{{#each Host}}{{/each}}', '1:9', /Host is not a list/],
     ['a partial', 'x\n {{> other}}', '2:2', /partials/],
     ['an unclosed block', '{{Host}}\n{{#if Host}}\nx\n', '4:1', /is not closed/],
-    ['blocks that do not fit', '{{Host}}\n {{#if Host}}\n{{/each}}', '2:5', /if doesn't match each/],
+    [
+      'blocks that do not fit',
+      '{{Host}}\n {{#if Host}}\n{{/each}}',
+      '2:5',
+      /{{#if}} doesn't match the {{\/each}}/,
+    ],
     ['an end without a begin', '{{Host}}\n{{/if}}', '2:1', /that was not begun/],
     ['a mustache that is not closed', 'a\nb {{Host}\n', '2:9', /its }} is missing/],
     ['a mustache that ends with the text', 'a\n{{Host', '2:3', /its }} is missing/],

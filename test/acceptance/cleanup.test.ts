@@ -21,7 +21,8 @@ describe('pgcm cleanup on a real cluster', () => {
     for (let attempt = 1; ; attempt += 1) {
       const run = await FailoverRun.start(cluster.playground, 'client01', '--force', ...args);
       try {
-        return await run.reached(event, step);
+        await run.reached(event, step);
+        return;
       } catch (error) {
         if (attempt === 5 || (await run.status()) !== 3) throw error;
       }

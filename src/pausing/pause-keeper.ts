@@ -5,7 +5,7 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { PauseOrder } from '../domain/node-api.js';
 import type { Milliseconds } from '../domain/time.js';
-import { monotonic, timerSpan } from '../runtime/clock.js';
+import { monotonic } from '../runtime/clock.js';
 import { abortError, runWithDeadline, untilAborted } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
@@ -13,6 +13,7 @@ import { retryForever } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
 import { refusal, untilLeadingTo } from './destination.js';
 import { Holder, type Hold, type HoldOrder } from './holder.js';
+import { Holds } from './holds.js';
 import { liftLeftovers, retryTeller } from './leftovers.js';
 
 export interface PauseKeeperOptions {
@@ -67,8 +68,7 @@ export class PauseKeeper implements Service {
   readonly #options: PauseKeeperOptions;
   readonly #log: Log;
   readonly #holder: Holder;
-  readonly #holds = new Map<string, Hold>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #holds = new Holds((hold) => void this.#expire(hold));
   #nextLook: NodeJS.Timeout | undefined;
   /** Ends a look that is under way: whoever changes something must not wait for it. */
   #looking = new AbortController();
@@ -95,7 +95,7 @@ export class PauseKeeper implements Service {
     }
     await untilAborted(signal);
     this.#interruptLook();
-    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#holds.stopTimers();
     // Nobody would lift it after this process: clients run again now rather than never. In turn, as a
     // pause may be under way; those behind this one are refused.
     await this.#inTurn(async () => {
@@ -133,7 +133,7 @@ export class PauseKeeper implements Service {
       };
       if (!this.paused) this.#holder.waits.begin();
       // Armed before the first PAUSE: if this process stalls in between, the end comes all the same.
-      this.#arm(hold);
+      this.#holds.put(hold);
       try {
         await this.#holder.pauseAll(hold, order.timeout, primary, signal);
       } catch (error) {
@@ -153,7 +153,7 @@ export class PauseKeeper implements Service {
   release(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
     this.#interruptLook();
     return this.#inTurn(async () => {
-      if (!this.#holds.has(reason)) return this.paused ? 'held' : 'running';
+      if (this.#holds.get(reason) === undefined) return this.paused ? 'held' : 'running';
       return await this.#end(reason, signal);
     });
   }
@@ -173,7 +173,7 @@ export class PauseKeeper implements Service {
     }
     this.#interruptLook();
     await this.#inTurn(async () => {
-      if (this.#holds.has(API) || !this.paused) await this.#end(API, signal);
+      if (this.#holds.get(API) !== undefined || !this.paused) await this.#end(API, signal);
     });
   }
 
@@ -184,8 +184,8 @@ export class PauseKeeper implements Service {
 
   async #end(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
     if (this.#holds.size > 1) {
-      this.#forget(reason);
-      this.#log.info(events.pgbouncerStillPaused, { reason, reasons: [...this.#holds.keys()] });
+      this.#holds.delete(reason);
+      this.#log.info(events.pgbouncerStillPaused, { reason, reasons: this.#holds.reasons });
       this.#tell();
       // This one's looks were interrupted.
       this.#lookIn(FIRST_LOOK);
@@ -198,7 +198,7 @@ export class PauseKeeper implements Service {
   /** Resumes every bouncer, also when one fails; no reason is left when all run. */
   async #resumeAll(signal: AbortSignal): Promise<void> {
     await this.#holder.resumeAll(signal);
-    for (const reason of [...this.#holds.keys()]) this.#forget(reason);
+    this.#holds.clear();
     clearTimeout(this.#nextLook);
     this.#tell();
   }
@@ -216,7 +216,7 @@ export class PauseKeeper implements Service {
   /** All or nothing: one bouncer that runs would write to a primary about to stop. @returns the error to tell */
   async #takenBack(hold: Hold, error: unknown): Promise<unknown> {
     if (this.#holds.size > 1) {
-      this.#forget(hold.reason);
+      this.#holds.delete(hold.reason);
       this.#lookIn(0);
       return error;
     }
@@ -225,28 +225,11 @@ export class PauseKeeper implements Service {
       await this.#resumeAll(new AbortController().signal);
       return error;
     } catch (left) {
-      this.#arm({ ...hold, endsAt: monotonic() });
+      this.#holds.put({ ...hold, endsAt: monotonic() });
       const code = error instanceof PgcmError ? error.code : 'internal';
       const message = `${describeError(error)}; and letting the clients go on failed, it is tried again until it works`;
       return new PgcmError(code, `${message}: ${describeError(left)}`, { cause: error });
     }
-  }
-
-  #arm(hold: Hold): void {
-    this.#forget(hold.reason);
-    this.#holds.set(hold.reason, hold);
-    if (hold.endsAt === Number.POSITIVE_INFINITY) return;
-    const left = Math.max(0, hold.endsAt - monotonic());
-    this.#timers.set(
-      hold.reason,
-      setTimeout(() => void this.#expire(hold), timerSpan(left)),
-    );
-  }
-
-  #forget(reason: string): void {
-    clearTimeout(this.#timers.get(reason));
-    this.#timers.delete(reason);
-    this.#holds.delete(reason);
   }
 
   /** Tries until it is done: a pause that stays is an outage. */
@@ -287,20 +270,16 @@ export class PauseKeeper implements Service {
     const looking = new AbortController();
     this.#looking = looking;
     await this.#inTurn(async () => {
-      if (this.#completeReasons().length === 0 || looking.signal.aborted) return;
+      if (this.#holds.completeReasons.length === 0 || looking.signal.aborted) return;
       await this.#holder.lookAtAll(looking.signal);
       this.#tell();
     });
     if (this.paused) this.#lookIn(this.#options.lookInterval ?? LOOK_INTERVAL);
   }
 
-  #completeReasons(): readonly string[] {
-    return [...this.#holds.values()].filter(({ complete }) => complete).map(({ reason }) => reason);
-  }
-
   #tell(): void {
     const { clientsWaiting, longest: longestWait } = this.#holder.waits;
-    this.news.set({ reasons: this.#completeReasons(), clientsWaiting, longestWait });
+    this.news.set({ reasons: this.#holds.completeReasons, clientsWaiting, longestWait });
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -1,0 +1,57 @@
+import type { Milliseconds } from '../domain/time.js';
+import { monotonic, timerSpan } from '../runtime/clock.js';
+import type { Hold } from './holder.js';
+
+/** The reasons to pause that there are now, each with the timer of its end. */
+export class Holds {
+  readonly #holds = new Map<string, { readonly hold: Hold; readonly timer: NodeJS.Timeout | undefined }>();
+  readonly #onEnd: (hold: Hold) => void;
+
+  /** @param onEnd called when a hold that is still there has reached its end */
+  constructor(onEnd: (hold: Hold) => void) {
+    this.#onEnd = onEnd;
+  }
+
+  get size(): number {
+    return this.#holds.size;
+  }
+
+  get reasons(): readonly string[] {
+    return [...this.#holds.keys()];
+  }
+
+  /** Those whose pause is complete. */
+  get completeReasons(): readonly string[] {
+    return [...this.#holds.values()].filter(({ hold }) => hold.complete).map(({ hold }) => hold.reason);
+  }
+
+  get(reason: string): Hold | undefined {
+    return this.#holds.get(reason)?.hold;
+  }
+
+  /** In place of the one of the same reason, if there is one. */
+  put(hold: Hold): void {
+    this.delete(hold.reason);
+    this.#holds.set(hold.reason, { hold, timer: this.#timer(hold) });
+  }
+
+  delete(reason: string): void {
+    clearTimeout(this.#holds.get(reason)?.timer);
+    this.#holds.delete(reason);
+  }
+
+  clear(): void {
+    for (const reason of this.reasons) this.delete(reason);
+  }
+
+  /** They stay, but nothing happens at their end. */
+  stopTimers(): void {
+    for (const { timer } of this.#holds.values()) clearTimeout(timer);
+  }
+
+  #timer(hold: Hold): NodeJS.Timeout | undefined {
+    if (hold.endsAt === Number.POSITIVE_INFINITY) return undefined;
+    const left: Milliseconds = Math.max(0, hold.endsAt - monotonic());
+    return setTimeout(() => this.#onEnd(hold), timerSpan(left));
+  }
+}

@@ -50,7 +50,7 @@ function roleOf(host: HostStatus, cluster: ClusterView | undefined): string {
   if (host.kind !== 'postgres' || cluster === undefined) return '';
   if (cluster.primary === host.name) return 'primary';
   if (cluster.standbys.includes(host.name)) return 'standby';
-  return cluster.online.includes(host.name) ? 'PostgreSQL is stopped' : 'not in the cluster';
+  return cluster.online.includes(host.name) ? 'stopped, says Pacemaker' : 'not in the cluster';
 }
 
 /** How to go on, in lines that can be copied. */

@@ -106,13 +106,18 @@ async function nextFailoverSucceeds({ arena, load }: Course): Promise<void> {
     const run = await FailoverRun.start(cluster.playground, 'client01');
     const status = await run.status();
     if (status === 3 && machineClock() < deadline) continue;
-    if (status !== 0) throw new Error(`it ended with ${status}: ${run.text}`);
+    if (status !== 0) throw new Error(`it ended with ${status}: ${lastWord(run)}`);
     break;
   }
   const errors = load.failures().slice(before);
   if (errors.length > 0) {
     throw new Error(`${errors.length} errors of clients in it, such as: ${errors[0]?.message ?? ''}`);
   }
+}
+
+function lastWord({ lines, text }: FailoverRun): string {
+  const end = lines.find(({ event }) => event === 'failover.end');
+  return typeof end?.['msg'] === 'string' ? end['msg'] : text;
 }
 
 async function nothingIsLost({ load }: Course): Promise<void> {

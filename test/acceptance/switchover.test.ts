@@ -67,15 +67,15 @@ describe('pgcm failover on a real cluster', () => {
       assert.ok('created_at' in (await call('pg02', 'resume')), 'resume is idempotent');
     });
 
-    it('defect 4: a pause outlives neither its expiry nor the supervise that keeps it', async () => {
+    it('defect 4: a pause outlives neither its expiry nor the proxy that keeps it', async () => {
       await call('pg02', 'pause', { timeout: 5, expiry: 2 });
       await eventually(() => runs('pg02'), { what: 'the expiry lifts the pause' });
       await call('pg02', 'pause', { timeout: 5, expiry: 3600 });
       assert.equal(await runs('pg02'), false);
-      await cluster.output('pg02', 'kill', '-KILL', await cluster.pid('pg02', 'pgcm-supervise'));
+      await cluster.output('pg02', 'kill', '-KILL', await cluster.pid('pg02', 'pgcm-proxy'));
       await eventually(() => runs('pg02'), {
         limit: 30_000,
-        what: 'the restarted supervise lifts the pause',
+        what: 'the restarted proxy lifts the pause',
       });
     });
 
@@ -99,7 +99,7 @@ describe('pgcm failover on a real cluster', () => {
 
     it('tries the pause for its time, gives up, and clients run again; the transaction commits', async () => {
       const old = await cluster.primary();
-      const run = await failover('--force', '--pause-timeout', '1s', '--pause-expiry', '1s');
+      const run = await failover('--force', '--pause-timeout', '1s');
       await run.reached('step.start', 'pause');
       const pausedAt = performance.now();
       await run.reached('step.end', 'pause');

@@ -267,6 +267,28 @@ describe('a switchover and the proxies', () => {
     assert.equal(outcome.status, 0, outcome.message);
   });
 
+  it('moves nothing when the pause is nearly over before the move', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('pause pg01', () => new Promise((resolve) => setTimeout(resolve, 150)));
+    const outcome = await run(cluster, cluster.context({ pauseExpiry: 200 }));
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.match(outcome.message, /pause-expiry \(200ms\).*too little for a move/);
+    assert.ok(!order(cluster).includes('migrate'));
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('moves nothing when the clients of one run again before the move', async () => {
+    const cluster = new FakeCluster();
+    cluster.faults.set('pause pg01', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      cluster.proxies.put(proxyOf('app01', { pause: { kind: 'running' } }));
+    });
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.match(outcome.message, /do not wait any more at app01/);
+    assert.ok(!order(cluster).includes('migrate'));
+  });
+
   it('sends no rpc to a node whose proxy is registered', async () => {
     const cluster = new FakeCluster();
     cluster.join('pg03-proxy');

@@ -3,6 +3,7 @@ import { events } from '../../domain/events.js';
 import { abortError, runWithDeadline } from '../../runtime/deadline.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
+import { requireStillPaused } from '../still-paused.js';
 import { requestMove } from '../move.js';
 import type { Step } from '../pipeline.js';
 import { untilPrimary } from '../promotion.js';
@@ -20,6 +21,7 @@ export const migrate: Step<SwitchoverContext> = {
     // Looked at anew: a process that was frozen runs on before the timer that would tell it.
     const lost = context.held?.lost;
     if (lost?.aborted === true) throw abortError(lost, 'migrate');
+    requireStillPaused(context);
     const onInterrupt = (): void =>
       log.warn(
         events.failoverInterrupted,

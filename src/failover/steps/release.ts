@@ -1,17 +1,22 @@
 import type { Address } from '../../domain/address.js';
-import { PgcmError } from '../../domain/errors.js';
+import { describeError, PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
 import type { NodeApi } from '../../domain/node-api.js';
 import type { Route } from '../../domain/route.js';
 import type { PauseRequest } from '../../domain/switchover.js';
+import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
-import { manyListeners } from '../../runtime/deadline.js';
+import { manyListeners, runWithDeadline } from '../../runtime/deadline.js';
 import { untilProxiesRun } from '../acknowledgements.js';
 import { all, insist } from '../asking.js';
 import { addressOf } from '../candidates.js';
 import { mandateOf, type Pausing, type SwitchoverContext } from '../context.js';
 import type { Undo } from '../pipeline.js';
 import { writableNode } from '../writable.js';
+import { unmigrate } from './unmigrate.js';
+
+/** For taking the move back before clients are let go to the old primary. */
+const TAKE_BACK: Milliseconds = 3_000;
 
 /** Where clients go on: wherever they are, or only where they are led by this route. */
 type Goal = { readonly kind: 'abort' } | { readonly kind: 'release'; readonly route: Route };
@@ -20,8 +25,8 @@ type Goal = { readonly kind: 'abort' } | { readonly kind: 'release'; readonly ro
 export const release: Undo<SwitchoverContext> = {
   name: 'release',
   clientsFirst: true,
-  // The question who takes writes (1 s) and the grace of each answer (1 s) come on top.
-  timeout: ({ options }) => options.resumeTimeout + 3_000,
+  // The questions who takes writes (1 s each) and the grace of each answer (1 s) come on top.
+  timeout: ({ options }) => options.resumeTimeout + 3_000 + TAKE_BACK,
   async run(context, outer) {
     const signal = manyListeners(outer);
     const { pausing } = context;
@@ -50,7 +55,7 @@ async function goalOf(context: SwitchoverContext, { from }: Pausing, signal: Abo
   if (move.kind === 'done') return { kind: 'release', route: move.route };
   // The move failed half-way. Clients are let go only to a host that takes writes, and the key, with it
   // the bouncers, may name another one.
-  const writable = await writableNode(context, signal);
+  const writable = await settledNode(context, signal);
   context.writable = writable;
   const address = addressFor(context, writable, from.address);
   const route = await context.watched?.route.until(
@@ -59,6 +64,19 @@ async function goalOf(context: SwitchoverContext, { from }: Pausing, signal: Abo
   );
   if (route === undefined) throw new PgcmError('internal', 'the route is not watched');
   return { kind: 'release', route };
+}
+
+/** The old primary may take writes only until it is demoted: the move is taken back first, then looked again. */
+async function settledNode(context: SwitchoverContext, signal: AbortSignal): Promise<string> {
+  const first = await writableNode(context, signal);
+  if (first !== context.plan?.primary) return first;
+  try {
+    await runWithDeadline('taking the move back', TAKE_BACK, signal, (on) => unmigrate.run(context, on));
+  } catch (error) {
+    // The undo of the move comes later, has more time, and tells.
+    context.log.warn(events.clientsUnmigrate, { error: describeError(error) });
+  }
+  return await writableNode(context, signal);
 }
 
 function addressFor(context: SwitchoverContext, writable: string, from: Address): string {

@@ -1,6 +1,7 @@
 import { createManager } from '../cluster/registry.js';
 import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
+import { EtcdHistoryStore } from '../etcd/history-store.js';
 import { EtcdLockView } from '../etcd/lock-view.js';
 import { EtcdMandateCheck } from '../etcd/mandate-check.js';
 import { nodeRegistration } from '../etcd/node-registry.js';
@@ -16,6 +17,7 @@ import { Janitor } from '../supervise/janitor.js';
 import { LocalBouncers } from '../supervise/local-bouncers.js';
 import { MandateGate } from '../supervise/mandate-gate.js';
 import { SuperviseNode } from '../supervise/node-service.js';
+import { OrphanRejoin } from '../supervise/orphan-rejoin.js';
 import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
 import { Presence } from '../supervise/presence.js';
@@ -112,6 +114,19 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     evidence: evidenceReader(config),
     log,
   });
+  const lock = new EtcdLockView(etcd, config['etcd-postgres-master-key']);
+  const orphanRejoin = new OrphanRejoin({
+    lock,
+    history: new EtcdHistoryStore(etcd),
+    postgres,
+    rejoin,
+    pass: (on) => gate.pass(undefined, on),
+    localName,
+    recentLook: (age) => publisher.recentLook(age),
+    locate: async (name, on) => ({ name, address: await addresses.of(name, on) }),
+    log,
+    etcdTimeout: config['etcd-timeout'],
+  });
   const node = new SuperviseNode({
     manager,
     localName,
@@ -122,6 +137,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     postgres,
     gate,
     rejoin,
+    onPrepared: (switchover) => orphanRejoin.serves(switchover),
     expectPromotion: () => {
       roleWatch.expectPromotion();
       publisher.expectPromotion();
@@ -130,7 +146,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   });
   const janitor = new Janitor({
     manager,
-    lock: new EtcdLockView(etcd, config['etcd-postgres-master-key']),
+    lock,
     log,
     etcdTimeout: config['etcd-timeout'],
   });
@@ -150,7 +166,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   );
   try {
     return await runDaemon(
-      [server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, watchdog],
+      [server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, orphanRejoin, watchdog],
       log,
       signal,
     );

@@ -40,6 +40,8 @@ export interface SuperviseParts {
   /** The switchover asks its target before and after: the first time it is still a standby. */
   readonly expectPromotion: () => void;
   readonly rejoin: Rejoin;
+  /** A switchover has this node's primary write its checkpoint: it is about to move it away. */
+  readonly onPrepared: (switchover: string) => void;
   readonly log: Log;
 }
 
@@ -129,6 +131,7 @@ export class SuperviseNode implements NodeService {
 
   async checkpoint(mandate: Mandate, signal: AbortSignal): Promise<void> {
     await this.#parts.gate.pass(mandate, signal);
+    this.#parts.onPrepared(mandate.switchover);
     await this.#parts.postgres.checkpoint(signal);
   }
 

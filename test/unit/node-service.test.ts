@@ -89,6 +89,7 @@ describe('the node behind the failover API', () => {
   let kept: string[];
   let recent: Topology | undefined;
   let expected: number;
+  let prepared: string[];
   let node: SuperviseNode;
 
   beforeEach(() => {
@@ -100,6 +101,7 @@ describe('the node behind the failover API', () => {
     kept = [];
     recent = undefined;
     expected = 0;
+    prepared = [];
     keeper = {
       paused: false,
       pause: () => Promise.resolve(void kept.push('pause')),
@@ -132,6 +134,7 @@ describe('the node behind the failover API', () => {
       bouncers,
       postgres,
       gate: new MandateGate(check, 3_000),
+      onPrepared: (switchover) => prepared.push(switchover),
       rejoin: { run: (_order, pass) => pass().then(() => ({ kind: 'streaming', already: false })) } as Pick<
         Rejoin,
         'run'
@@ -168,6 +171,15 @@ describe('the node behind the failover API', () => {
       assert.ok(manager.preferences.includes(mandate.switchover));
     });
   }
+
+  it('tells of the switchover that prepares its primary, once it has verified it', async () => {
+    check.owner = { ...mandate, switchover: 'another' };
+    await assert.rejects(node.checkpoint(mandate, never), isCode('lock-lost'));
+    assert.deepEqual(prepared, []);
+    check.owner = mandate;
+    await node.checkpoint(mandate, never);
+    assert.deepEqual(prepared, [mandate.switchover]);
+  });
 
   it('reads the lock again when the first read is over a second old', async () => {
     check.slow = 1_050;

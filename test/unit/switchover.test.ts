@@ -205,6 +205,21 @@ describe('switchover', () => {
     assert.deepEqual(leftovers(cluster), nothing);
   });
 
+  it('waits for its place in the queue to be taken back when it is interrupted there', async () => {
+    const cluster = new FakeCluster();
+    const interrupt = new AbortController();
+    let takenBack = false;
+    cluster.faults.set('lock', async (signal) => {
+      interrupt.abort(new PgcmError('aborted', 'SIGINT'));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      takenBack = true;
+      throw signal.reason;
+    });
+    const outcome = await run(cluster, cluster.context(), interrupt.signal);
+    assert.equal(outcome.status, 130, outcome.message);
+    assert.ok(takenBack, 'it ended before');
+  });
+
   for (const step of ['health pg02', 'lock', 'pause pg02']) {
     it(`rolls back when it is interrupted in "${step}", and exits as shells expect`, async () => {
       const cluster = new FakeCluster();

@@ -1,22 +1,23 @@
 import { events } from '../../domain/events.js';
 import { describeError, hasCode, PgcmError } from '../../domain/errors.js';
 import type { HeldLock } from '../../domain/stores.js';
+import { runWithDeadline } from '../../runtime/deadline.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
 import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
-import { bounded, type Step } from '../pipeline.js';
+import type { Step } from '../pipeline.js';
 
 /** One switchover at a time, in the whole cluster. */
-export const lock: Step<SwitchoverContext> = bounded({
+export const lock: Step<SwitchoverContext> = {
   name: 'lock',
-  timeout: ({ options }) =>
-    options.lockTimeout + SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout),
   async run(context, signal) {
-    const { log, holder } = context;
+    const { log, holder, options } = context;
     log.info(events.etcdLockAcquire, { id: holder.id }, 'acquiring failover lock in etcd');
+    // With no deadline around it: who stops waiting takes its place in the queue back, which must be waited for.
     context.held = await acquire(context, signal);
     log.info(events.etcdLockAcquired, { revision: context.held.revision });
-    await examineAgain(context, signal);
+    const limit = SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout);
+    await runWithDeadline('looking again under the lock', limit, signal, (on) => examineAgain(context, on));
   },
   undo: {
     name: 'unlock',
@@ -36,7 +37,7 @@ export const lock: Step<SwitchoverContext> = bounded({
       }
     },
   },
-});
+};
 
 async function acquire(context: SwitchoverContext, signal: AbortSignal): Promise<HeldLock> {
   const { options, holder } = context;

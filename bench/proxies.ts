@@ -31,7 +31,7 @@ export async function withProxies<T>(
     print(`all ${count} proxies are registered and lead to the primary`);
     const result = await work();
     await Promise.all(programs.map((program) => program.stop(endTimeoutMs)));
-    for (const line of programs.flatMap(({ records }) => records.flatMap(inWords))) print(`  ${line}`);
+    for (const line of complaintsIn(programs.flatMap(({ records }) => records))) print(`  ${line}`);
     return result;
   } finally {
     for (const program of programs) program.kill();
@@ -50,6 +50,16 @@ async function configsOf(playground: Playground, count: number): Promise<Proxies
   }));
 }
 
-function inWords(record: ProxiesRecord): string[] {
-  return record.kind === 'complaint' ? [`${record.proxy}: ${record.text}`] : [];
+const mostComplaints = 10;
+
+/** The distinct ones, most frequent first: what one proxy says most others say, too. */
+export function complaintsIn(records: readonly ProxiesRecord[]): string[] {
+  const counts = new Map<string, number>();
+  for (const record of records) {
+    if (record.kind !== 'complaint') continue;
+    const text = record.text.replaceAll(record.proxy, 'PROXY').replace(/"ts":"[^"]*",/, '');
+    counts.set(text, (counts.get(text) ?? 0) + 1);
+  }
+  const sorted = [...counts].sort(([, one], [, other]) => other - one);
+  return sorted.slice(0, mostComplaints).map(([text, count]) => `${count} x ${text}`);
 }

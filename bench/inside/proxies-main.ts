@@ -6,18 +6,20 @@ import { join } from 'node:path';
 import type { Log } from '../../src/domain/log.js';
 import { createEtcd } from '../../src/etcd/client.js';
 import { EtcdProxyRegistry } from '../../src/etcd/proxy-registry.js';
-import { runServices } from '../../src/runtime/service-group.js';
 import { createLog } from '../../src/telemetry/log.js';
 import { machineClock } from '../clock.js';
 import type { ProxiesConfig } from '../records.js';
 import { Emitter, stopSignal } from './emit.js';
 import { etcdOptions, followed, SimulatedProxy } from './simulated-proxy.js';
 
+/** All of them at once would keep each other waiting for longer than they wait for etcd. */
+const atOnce = 10;
+
 const config = JSON.parse(process.argv[2] ?? '') as ProxiesConfig;
 const stop = stopSignal(config.seconds);
 const emitter = new Emitter();
 const folder = await mkdtemp(join(tmpdir(), 'pgcm-proxies-'));
-const log = complaintsOf('all');
+const log = complaintsOf('');
 const etcd = createEtcd(etcdOptions(config, ''), log);
 const registry = new EtcdProxyRegistry(etcd, followed, log);
 // Each of the proxies listens to the end of all.
@@ -27,13 +29,14 @@ try {
     { length: config.end - config.first },
     (_, index) => `sim${String(config.first + index + 1).padStart(3, '0')}`,
   );
-  const proxies = await Promise.all(
-    names.map((name) => SimulatedProxy.open(name, join(folder, name), config, complaintsOf(name))),
-  );
-  const running = runServices(proxies, stop);
-  await untilRegistered(names);
+  const running: Promise<void>[] = [];
+  for (let begin = 0; begin < names.length && !stop.aborted; begin += atOnce) {
+    const some = names.slice(begin, begin + atOnce);
+    running.push(...some.map((name) => run(name)));
+    await untilRegistered(some);
+  }
   emitter.emit({ kind: 'started', at: machineClock() });
-  for (const { service, error } of await running) complain(service, String(error));
+  await Promise.all(running);
   // Nobody shall look for them later.
   for (const name of names) await registry.forget(name, new AbortController().signal);
 } finally {
@@ -42,6 +45,15 @@ try {
 }
 emitter.emit({ kind: 'ended', at: machineClock() });
 emitter.end();
+
+async function run(name: string): Promise<void> {
+  try {
+    const proxy = await SimulatedProxy.open(name, join(folder, name), config, complaintsOf(name));
+    await proxy.run(stop);
+  } catch (error) {
+    complain(name, String(error));
+  }
+}
 
 /** And lead to a route. Returns also when it was told to stop before. */
 async function untilRegistered(names: readonly string[]): Promise<void> {

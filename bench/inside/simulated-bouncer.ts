@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Bouncer, BouncerDatabase } from '../../src/domain/bouncer.js';
 
 /** The one file that its proxy writes and it reads, and the one in which it keeps whether it is paused. */
@@ -11,8 +11,9 @@ const loginRetryOfFile = '15';
 
 /**
  * A PgBouncer's console without a PgBouncer: one database without clients. It answers RELOAD only when
- * it has read its config file, and PAUSE and RESUME only when what it did is written and read back, so
- * that an answer costs the proxy's host what a real one would.
+ * it has read its config file, and PAUSE and RESUME only when what it did is written and read back. At
+ * once each, in one go: a real PgBouncer does its work in a process of its own, and here 100 of them share
+ * one with their proxies.
  */
 export class SimulatedBouncer implements Bouncer {
   #databases: readonly BouncerDatabase[] = [];
@@ -24,7 +25,7 @@ export class SimulatedBouncer implements Bouncer {
     private readonly files: BouncerFiles,
   ) {}
 
-  async databases(): Promise<readonly BouncerDatabase[]> {
+  databases(): Promise<readonly BouncerDatabase[]> {
     return Promise.resolve(this.#databases.map((database) => ({ ...database, paused: this.#isPaused })));
   }
 
@@ -33,19 +34,21 @@ export class SimulatedBouncer implements Bouncer {
     return Promise.resolve([]);
   }
 
-  async pause(): Promise<void> {
-    await this.#keep(true);
+  pause(): Promise<void> {
+    this.#keep(true);
+    return Promise.resolve();
   }
 
-  async resume(): Promise<'resumed' | 'was-not-paused'> {
+  resume(): Promise<'resumed' | 'was-not-paused'> {
     const outcome = this.#isPaused ? 'resumed' : 'was-not-paused';
-    await this.#keep(false);
-    return outcome;
+    this.#keep(false);
+    return Promise.resolve(outcome);
   }
 
-  async reload(): Promise<void> {
-    this.#databases = databasesIn(await readFile(this.files.config, 'utf8'));
+  reload(): Promise<void> {
+    this.#databases = databasesIn(readFileSync(this.files.config, 'utf8'));
     this.#loginRetry = loginRetryOfFile;
+    return Promise.resolve();
   }
 
   setting(name: string): Promise<string> {
@@ -57,11 +60,11 @@ export class SimulatedBouncer implements Bouncer {
     return Promise.resolve();
   }
 
-  async #keep(paused: boolean): Promise<void> {
+  #keep(paused: boolean): void {
     const draft = `${this.files.pause}.draft`;
-    await writeFile(draft, paused ? 'paused' : 'running');
-    await rename(draft, this.files.pause);
-    this.#isPaused = (await readFile(this.files.pause, 'utf8')) === 'paused';
+    writeFileSync(draft, paused ? 'paused' : 'running');
+    renameSync(draft, this.files.pause);
+    this.#isPaused = readFileSync(this.files.pause, 'utf8') === 'paused';
   }
 }
 

@@ -7,6 +7,7 @@ import type { Route } from '../domain/route.js';
 import type { RouteReading, RouteStore } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
+import { withEither } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
 import { backoffDelay, type Backoff } from '../runtime/retry.js';
@@ -144,7 +145,8 @@ export class RouteProxy implements Service {
         continue;
       }
       this.#turn = new AbortController();
-      const fine = await this.#attempt(route, attempt, AbortSignal.any([signal, this.#turn.signal]));
+      const number = attempt;
+      const fine = await withEither(signal, this.#turn.signal, (on) => this.#attempt(route, number, on));
       attempt = fine ? 0 : attempt + 1;
       // A set that happened during the attempt is not reported by the wait below.
       if (this.#wanted.value !== route) {

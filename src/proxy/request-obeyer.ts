@@ -7,7 +7,7 @@ import type { PauseRequest, ProxyPause } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import type { PauseKeeper } from '../pausing/pause-keeper.js';
 import { monotonic } from '../runtime/clock.js';
-import { sleep } from '../runtime/deadline.js';
+import { sleep, withEither } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
@@ -82,7 +82,7 @@ export class RequestObeyer implements Service {
       const heard = this.#heard.value;
       if (heard !== undefined) {
         this.#turn = new AbortController();
-        await this.#obey(heard, AbortSignal.any([signal, this.#turn.signal]));
+        await withEither(signal, this.#turn.signal, (on) => this.#obey(heard, on));
         this.#sayReady();
       }
       if (this.#heard.value === heard) await this.#heard.changed(undefined, signal);

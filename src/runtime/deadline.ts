@@ -70,6 +70,30 @@ export async function runUntil<T>(
   }
 }
 
+/**
+ * Runs `work` with a signal that is aborted with either of these, for as long as `work` runs. For signals
+ * that live as long as a daemon: Node 20 keeps a little of each signal that AbortSignal.any ever made of them.
+ */
+export async function withEither<T>(
+  one: AbortSignal,
+  other: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const onOne = (): void => controller.abort(one.reason);
+  const onOther = (): void => controller.abort(other.reason);
+  one.addEventListener('abort', onOne, { once: true });
+  other.addEventListener('abort', onOther, { once: true });
+  if (other.aborted) onOther();
+  if (one.aborted) onOne();
+  try {
+    return await work(controller.signal);
+  } finally {
+    one.removeEventListener('abort', onOne);
+    other.removeEventListener('abort', onOther);
+  }
+}
+
 /** Waits `ms`, or until the signal is aborted; says which. Never throws. */
 export function sleep(ms: Milliseconds, signal: AbortSignal): Promise<'elapsed' | 'aborted'> {
   if (signal.aborted) return Promise.resolve('aborted');

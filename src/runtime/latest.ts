@@ -28,20 +28,13 @@ export class Latest<T> {
    * Check `value` before the wait, in the same turn: a set between two awaits is not reported again.
    */
   changed(ms: number | undefined, signal: AbortSignal): Promise<'changed' | 'timed-out' | 'aborted'> {
-    if (signal.aborted) return Promise.resolve('aborted');
-    return new Promise((resolve) => {
-      const done = (how: 'changed' | 'timed-out' | 'aborted'): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', onAbort);
-        this.#waiting = this.#waiting.filter((wake) => wake !== onSet);
-        resolve(how);
-      };
-      const onSet = (): void => done('changed');
-      const onAbort = (): void => done('aborted');
-      const timer = ms === undefined ? undefined : setTimeout(() => done('timed-out'), timerSpan(ms));
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.push(onSet);
-    });
+    return nextOf([this], ms, signal);
+  }
+
+  /** Calls `wake` at the next set, once. @returns what takes that back */
+  onNext(wake: () => void): () => void {
+    this.#waiting.push(wake);
+    return () => (this.#waiting = this.#waiting.filter((other) => other !== wake));
   }
 }
 
@@ -50,9 +43,26 @@ export async function anyChanged(
   latests: readonly Latest<unknown>[],
   signal: AbortSignal,
 ): Promise<'changed' | 'aborted'> {
-  const enough = new AbortController();
-  const on = AbortSignal.any([signal, enough.signal]);
-  const how = await Promise.race(latests.map((latest) => latest.changed(undefined, on)));
-  enough.abort();
-  return how === 'aborted' ? how : 'changed';
+  return (await nextOf(latests, undefined, signal)) === 'aborted' ? 'aborted' : 'changed';
+}
+
+/** Leaves nothing behind, neither on the signal nor on those that did not change: such waits are made for years. */
+function nextOf(
+  latests: readonly Pick<Latest<unknown>, 'onNext'>[],
+  ms: number | undefined,
+  signal: AbortSignal,
+): Promise<'changed' | 'timed-out' | 'aborted'> {
+  if (signal.aborted) return Promise.resolve('aborted');
+  return new Promise((resolve) => {
+    const done = (how: 'changed' | 'timed-out' | 'aborted'): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      for (const takeBack of listening) takeBack();
+      resolve(how);
+    };
+    const onAbort = (): void => done('aborted');
+    const timer = ms === undefined ? undefined : setTimeout(() => done('timed-out'), timerSpan(ms));
+    signal.addEventListener('abort', onAbort, { once: true });
+    const listening = latests.map((latest) => latest.onNext(() => done('changed')));
+  });
 }

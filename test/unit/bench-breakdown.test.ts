@@ -5,6 +5,7 @@ import { onMachineClock } from '../../bench/clock.js';
 import { moveIssuedAt, type DaemonLine } from '../../bench/daemon-logs.js';
 import type { LogLine } from '../../bench/failover-command.js';
 import { addCounts, readProgress } from '../../bench/pgbench.js';
+import { complaintsIn } from '../../bench/proxies.js';
 import type { Ack } from '../../bench/records.js';
 import type { SwitchResult } from '../../bench/switch.js';
 
@@ -131,4 +132,19 @@ test('the transactions of pgbench are in its lines of progress', () => {
     { transactions: 3, errors: 1 },
   ];
   assert.deepEqual(addCounts(counts), { transactions: 5, errors: 1 });
+});
+
+test('what many proxies complain of is told once', () => {
+  const complaint = (proxy: string, error: string) =>
+    ({
+      kind: 'complaint',
+      at: 1,
+      proxy,
+      text: `{"level":"warn","ts":"${proxy}","error":"${error} ${proxy}"}`,
+    }) as const;
+  const records = [complaint('sim001', 'late'), complaint('sim002', 'away'), complaint('sim003', 'late')];
+  assert.deepEqual(complaintsIn([...records, { kind: 'ended', at: 2 }]), [
+    '2 x {"level":"warn","error":"late PROXY"}',
+    '1 x {"level":"warn","error":"away PROXY"}',
+  ]);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it, mock } from 'node:test';
 import { hasCode, PgcmError } from '../../src/domain/errors.js';
-import { abortError, runWithDeadline, sleep } from '../../src/runtime/deadline.js';
+import { abortError, runWithDeadline, sleep, withEither } from '../../src/runtime/deadline.js';
 
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);
 const live = (): AbortSignal => new AbortController().signal;
@@ -95,4 +95,28 @@ describe('sleep', () => {
     assert.equal(await result, 'aborted');
     assert.equal(await sleep(60_000, controller.signal), 'aborted');
   });
+});
+
+describe('withEither', () => {
+  it('gives the result, and leaves nothing on either signal', async () => {
+    const [one, other] = [live(), live()];
+    assert.equal(await withEither(one, other, () => Promise.resolve(5)), 5);
+    await assert.rejects(withEither(one, other, () => Promise.reject(new Error('broken'))));
+    for (const signal of [one, other]) assert.equal(getEventListeners(signal, 'abort').length, 0);
+  });
+
+  for (const which of [0, 1]) {
+    it(`aborts the work with signal ${which}, for its reason, also when that was aborted before`, async () => {
+      const reason = new PgcmError('aborted', 'enough');
+      const sources = [new AbortController(), new AbortController()] as const;
+      const reasonOf = withEither(sources[0].signal, sources[1].signal, async (on) => {
+        sources[which as 0 | 1].abort(reason);
+        await sleep(60_000, on);
+        return on.reason as unknown;
+      });
+      assert.equal(await reasonOf, reason);
+      const again = withEither(sources[0].signal, sources[1].signal, (on) => Promise.resolve(on.aborted));
+      assert.equal(await again, true);
+    });
+  }
 });

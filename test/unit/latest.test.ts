@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
-import { Latest } from '../../src/runtime/latest.js';
+import { anyChanged, Latest } from '../../src/runtime/latest.js';
 
 const live = (): AbortSignal => new AbortController().signal;
 
@@ -51,5 +51,23 @@ describe('Latest', () => {
     }
     await reader;
     assert.deepEqual(seen, [1, 2, 3]);
+  });
+});
+
+describe('anyChanged', () => {
+  it('wakes at the first change of any, and leaves nothing on the others and the signal', async () => {
+    const [one, other] = [new Latest(1), new Latest('a')];
+    const controller = new AbortController();
+    const { signal } = controller;
+    for (const set of [() => one.set(2), () => other.set('b')]) {
+      const waiting = anyChanged([one, other], signal);
+      set();
+      assert.equal(await waiting, 'changed');
+      assert.equal(getEventListeners(signal, 'abort').length, 0);
+    }
+    const waiting = anyChanged([one, other], signal);
+    controller.abort();
+    assert.equal(await waiting, 'aborted');
+    assert.equal(await anyChanged([one, other], signal), 'aborted');
   });
 });

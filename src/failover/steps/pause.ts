@@ -25,6 +25,7 @@ const GRACE: Milliseconds = 2_000;
 export const pause: Step<SwitchoverContext> = {
   name: 'pause',
   async run(context, signal) {
+    openWatches(context);
     await clearTheWay(context, signal);
     const pausing = await prepare(context, signal);
     context.pausing = pausing;
@@ -35,14 +36,19 @@ export const pause: Step<SwitchoverContext> = {
   undo: release,
 };
 
-/** Everything that can be known before clients wait: where they are led, who is asked how. */
-async function prepare(context: SwitchoverContext, signal: AbortSignal): Promise<Pausing> {
-  const { routes, proxies, options, facts } = context;
+/** Opening one takes two round trips: they are there when the way is clear, and before clients wait. */
+function openWatches(context: SwitchoverContext): void {
+  const { routes, proxies } = context;
   context.watched ??= {
     proxies: new Watched('the registered proxies', (on, end) => proxies.follow(on, end)),
     route: new Watched(routes.key, (on, end) => routes.follow(on, end)),
   };
-  const { watched } = context;
+}
+
+/** Everything that can be known before clients wait: where they are led, who is asked how. */
+async function prepare(context: SwitchoverContext, signal: AbortSignal): Promise<Pausing> {
+  const { options, facts, watched } = context;
+  if (watched === undefined) throw new PgcmError('internal', 'nothing is watched');
   const [listing, from] = await Promise.all([
     watched.proxies.first(options.etcdTimeout, signal),
     publishedRoute(context, signal),

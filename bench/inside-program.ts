@@ -9,6 +9,8 @@ export interface Place {
   readonly host?: string;
   /** A command before it, such as one that enters a namespace. */
   readonly through?: readonly string[];
+  /** Flags for node. */
+  readonly flags?: readonly string[];
 }
 
 /** A program of ours that runs in the client host and tells what it sees in lines of JSON. */
@@ -43,10 +45,10 @@ export class InsideProgram<R extends { readonly kind: string }> {
     playground: Playground,
     name: string,
     config: unknown,
-    { host = client, through = [] }: Place = {},
+    { host = client, through = [], flags = [] }: Place = {},
   ): Promise<InsideProgram<R>> {
     const file = `/opt/pgcm/dist/${name.includes('/') ? name : `bench/inside/${name}`}.js`;
-    const child = await playground.spawn(host, [...through, 'node', file, JSON.stringify(config)], {
+    const child = await playground.spawn(host, [...through, 'node', ...flags, file, JSON.stringify(config)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     return new InsideProgram<R>(child, `${name} in ${host}`);

@@ -14,6 +14,8 @@ const processes = 2;
 /** They end by themselves after this, whatever became of the driver. */
 const longestSeconds = 3_600;
 const endTimeoutMs = 30_000;
+/** Room for the garbage of 100: collecting it is not what is measured. */
+const flags = ['--max-semi-space-size=64'];
 
 /** Do some work while so many proxies are registered, all of which are on the published route at its start. */
 export async function withProxies<T>(
@@ -25,7 +27,7 @@ export async function withProxies<T>(
   const programs: InsideProgram<ProxiesRecord>[] = [];
   try {
     for (const config of await configsOf(playground, count)) {
-      programs.push(await InsideProgram.start<ProxiesRecord>(playground, 'proxies-main', config));
+      programs.push(await InsideProgram.start<ProxiesRecord>(playground, 'proxies-main', config, { flags }));
     }
     await Promise.all(programs.map((program) => program.reached('started', signal)));
     print(`all ${count} proxies are registered and lead to the primary`);

@@ -143,13 +143,14 @@ export class Members {
       let asked = 0;
       let settled = false;
       let next: NodeJS.Timeout | undefined;
-      const onAbort = (): void => losers.abort();
+      const onAbort = (): void => losers.abort(signal.reason);
       const settle = (finish: () => void): void => {
         settled = true;
         clearTimeout(next);
         signal.removeEventListener('abort', onAbort);
         finish();
-        losers.abort();
+        // With a reason: without one Node makes an error with a stack trace, for each call to etcd.
+        losers.abort('another member has answered');
       };
       const ask = (): void => {
         const member = order[asked];

@@ -68,8 +68,9 @@ export class Rejoin {
         if (typeof found === 'string') lately = found;
         else if (found === undefined) {
           await pass();
-          await this.#readmit(order, signal);
-          admitted = true;
+          const trouble = await this.#readmit(order, signal);
+          if (trouble === undefined) admitted = true;
+          else lately = trouble;
         } else if (!found.passing || monotonic() - began > STOPPING) {
           return await this.#refused(order, found.why, found.remedy, signal);
         } else lately = found.why;
@@ -101,14 +102,21 @@ export class Rejoin {
     }
   }
 
-  async #readmit({ primary }: RejoinOrder, signal: AbortSignal): Promise<void> {
+  /** @returns why it could not be asked for now; asking again is safe, whatever of it was done */
+  async #readmit({ primary }: RejoinOrder, signal: AbortSignal): Promise<string | undefined> {
     const { manager, log } = this.#parts;
     log.info(
       events.rejoinStart,
       { primary: primary.name },
       'its data did not diverge: asking the cluster manager to start PostgreSQL as a standby',
     );
-    await manager.readmit(signal);
+    try {
+      await manager.readmit(signal);
+      return undefined;
+    } catch (error) {
+      if (signal.aborted || !(error instanceof PgcmError) || !error.retryable) throw error;
+      return describeError(error);
+    }
   }
 
   async #refused(

@@ -184,6 +184,23 @@ describe('rejoin', () => {
     assert.equal(manager.readmitted, 0);
   });
 
+  it('asks again when the cluster manager was too busy to answer, and under the lock each time', async () => {
+    readmitting('streaming');
+    const { readmit } = manager;
+    let refusals = 2;
+    manager.readmit = () => {
+      refusals -= 1;
+      return refusals >= 0
+        ? Promise.reject(new PgcmError('timed-out', 'crmadmin did not end within 500ms'))
+        : readmit.call(manager);
+    };
+    assert.deepEqual(await rejoin.run(order, pass, never), { kind: 'streaming', already: false });
+    assert.equal(passed, 3);
+    manager.readmit = () => Promise.reject(new PgcmError('refused', 'it is not stopped'));
+    state = 'down';
+    await assert.rejects(rejoin.run(order, pass, never), (error) => hasCode(error, 'refused'));
+  });
+
   it('does nothing for a run that has lost its lock', async () => {
     const lost = (): Promise<void> => Promise.reject(new PgcmError('lock-lost', 'somebody else'));
     await assert.rejects(rejoin.run(order, lost, never), (error) => hasCode(error, 'lock-lost'));

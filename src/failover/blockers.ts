@@ -4,6 +4,7 @@ import type { NodeInspection } from '../domain/inspection.js';
 import { formatDuration } from '../runtime/durations.js';
 import { insist } from './asking.js';
 import { apiOf, mandateOf, planOf, type SwitchoverContext } from './context.js';
+import { inspectionTimeout } from './facts.js';
 import { requireNone } from './examine.js';
 import { refusing } from './findings/all.js';
 import { blockersAmong, describe } from './findings/blockers.js';
@@ -33,10 +34,10 @@ async function transactionsOn(
   context: SwitchoverContext,
   signal: AbortSignal,
 ): Promise<NodeInspection['postgres']> {
-  const { healthCheckTimeout } = context.options;
+  const timeout = inspectionTimeout(context.options);
   const api = primaryApi(context);
-  const inspection = await runWithDeadline('looking for blockers', 2 * healthCheckTimeout, signal, (on) =>
-    insist(on, () => api.inspect(healthCheckTimeout, on)),
+  const inspection = await runWithDeadline('looking for blockers', 2 * timeout, signal, (on) =>
+    insist(on, () => api.inspect(timeout, on)),
   );
   return inspection.postgres;
 }

@@ -41,6 +41,16 @@ export interface Facts {
 
 type Sources = Pick<SwitchoverPorts, 'apis' | 'routes' | 'proxies' | 'topology' | 'lockView' | 'history'>;
 
+/**
+ * How long one inspection of a node may take. To tell a stale walsender from a slow one takes up to 2 s by
+ * itself, beside three programs of the cluster manager; clients notice nothing of it.
+ */
+export function inspectionTimeout({
+  healthCheckTimeout,
+}: Pick<SwitchoverOptions, 'healthCheckTimeout'>): Milliseconds {
+  return healthCheckTimeout + 3_000;
+}
+
 /** Asks everybody at the same time. Touches nothing. @throws PgcmError `aborted` only */
 export async function gather(
   ports: Sources,
@@ -52,7 +62,7 @@ export async function gather(
   const read = <T>(what: string, work: (on: AbortSignal) => Promise<T>): Promise<Answer<T>> =>
     answer(signal, () => runWithDeadline(`reading ${what}`, options.etcdTimeout, signal, work));
   const [nodes, route, proxies, seen, topology, lock, history] = await Promise.all([
-    Promise.all(ports.apis.map((api) => askNode(api, options.healthCheckTimeout, signal))),
+    Promise.all(ports.apis.map((api) => askNode(api, options, signal))),
     read(ports.routes.key, (on) => ports.routes.read(on)),
     read('the registered proxies', (on) => ports.proxies.list(on)),
     read('the proxies that were here', (on) => ports.proxies.seen(on)),
@@ -63,10 +73,14 @@ export async function gather(
   return { nodes, route, proxies, seen, topology, lock, history };
 }
 
-async function askNode(api: NodeApi, timeout: Milliseconds, signal: AbortSignal): Promise<NodeFacts> {
+async function askNode(
+  api: NodeApi,
+  options: Pick<SwitchoverOptions, 'healthCheckTimeout'>,
+  signal: AbortSignal,
+): Promise<NodeFacts> {
   const [health, inspection] = await Promise.all([
-    answer(signal, () => api.healthCheck(timeout, signal)),
-    answer(signal, () => api.inspect(timeout, signal)),
+    answer(signal, () => api.healthCheck(options.healthCheckTimeout, signal)),
+    answer(signal, () => api.inspect(inspectionTimeout(options), signal)),
   ]);
   const name = inspection.kind === 'answer' ? inspection.value.node : '';
   return { api, name: name || (health.kind === 'answer' ? health.value.node : ''), health, inspection };

@@ -1,5 +1,6 @@
 import { events } from '../../domain/events.js';
 import type { SwitchoverContext } from '../context.js';
+import { inspectionTimeout } from '../facts.js';
 import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
 import { describeFinding } from '../findings/finding.js';
 import { bounded, type Step } from '../pipeline.js';
@@ -7,7 +8,7 @@ import { bounded, type Step } from '../pipeline.js';
 /** Nothing speaks against a move: of what risks data nothing at all, of what risks waiting nothing but by --force. */
 export const check: Step<SwitchoverContext> = bounded({
   name: 'check',
-  timeout: ({ options }) => SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout),
+  timeout: ({ options }) => SETTLED_WITHIN + 2 * (inspectionTimeout(options) + options.etcdTimeout),
   async run(context, signal) {
     const { apis, log } = context;
     log.info(

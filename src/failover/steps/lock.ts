@@ -4,6 +4,7 @@ import type { HeldLock } from '../../domain/stores.js';
 import { runWithDeadline } from '../../runtime/deadline.js';
 import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
+import { inspectionTimeout } from '../facts.js';
 import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
 import type { Step } from '../pipeline.js';
 
@@ -16,7 +17,7 @@ export const lock: Step<SwitchoverContext> = {
     // With no deadline around it: who stops waiting takes its place in the queue back, which must be waited for.
     context.held = await acquire(context, signal);
     log.info(events.etcdLockAcquired, { revision: context.held.revision });
-    const limit = SETTLED_WITHIN + 2 * (options.healthCheckTimeout + options.etcdTimeout);
+    const limit = SETTLED_WITHIN + 2 * (inspectionTimeout(options) + options.etcdTimeout);
     await runWithDeadline('looking again under the lock', limit, signal, (on) => examineAgain(context, on));
   },
   undo: {

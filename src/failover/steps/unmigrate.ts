@@ -4,6 +4,7 @@ import type { NodeApi } from '../../domain/node-api.js';
 import type { Milliseconds } from '../../domain/time.js';
 import { sleep } from '../../runtime/deadline.js';
 import { apiOf, mandateOf, planOf, type SwitchoverContext } from '../context.js';
+import { inspectionTimeout } from '../facts.js';
 import type { Undo } from '../pipeline.js';
 
 const INTERVAL: Milliseconds = 200;
@@ -58,7 +59,7 @@ async function verify(
 ): Promise<void> {
   let moves: readonly string[] = [];
   try {
-    moves = (await by.inspect(options.healthCheckTimeout, signal)).manager?.moves ?? [];
+    moves = (await by.inspect(inspectionTimeout(options), signal)).manager?.moves ?? [];
   } catch (error) {
     log.warn(events.clientsUnmigrate, { endpoint: by.endpoint, error: describeError(error) }, 'not verified');
   }

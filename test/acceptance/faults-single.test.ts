@@ -91,6 +91,8 @@ describe('switchovers that meet trouble', () => {
         assert.equal(states.of('app01')[0]?.pause.kind, 'paused', JSON.stringify(states.of('app01')));
       } finally {
         states.stop();
+        // Also after a failure: the tests that follow need every proxy.
+        await cluster.service('app01', 'start', 'pgcm-proxy');
       }
       await load.untilAllRun(expiryLimit);
       assert.deepEqual(load.failures('app01'), []);

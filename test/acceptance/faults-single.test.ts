@@ -66,8 +66,7 @@ describe('switchovers that meet trouble', () => {
     }));
 
   it('the second learns who is at work, and since when', async () => {
-    const first = await HeldRun.start(cluster, 'pause', 'begin');
-    await first.held();
+    const first = await HeldRun.at(cluster, 'pause', 'begin');
     const second = await FailoverRun.start(cluster.playground, 'client01');
     assert.equal(await second.status(), 3, second.text);
     const end = second.lines.find(({ event }) => event === 'failover.end');
@@ -82,13 +81,12 @@ describe('switchovers that meet trouble', () => {
       await cluster.service('app01', 'stop', 'pgcm-proxy');
       const states = await watchStates(cluster);
       try {
-        const held = await HeldRun.start(cluster, 'migrate', 'begin', { args: ['--force'] });
-        await held.held();
+        const held = await HeldRun.at(cluster, 'migrate', 'begin', { args: ['--force'] });
         await cluster.service('app01', 'start', 'pgcm-proxy');
         await eventually(() => states.of('app01').length > 0, { limit: 20_000, what: 'app01 registers' });
         await held.release();
         assert.equal(await held.run.status(), 0, held.run.text);
-        assert.equal(states.of('app01')[0]?.pause.kind, 'paused', JSON.stringify(states.of('app01')));
+        assert.equal(states.of('app01')[0]?.pause.kind, 'paused');
       } finally {
         states.stop();
         // Also after a failure: the tests that follow need every proxy.
@@ -125,8 +123,7 @@ describe('switchovers that meet trouble', () => {
 
     it('before the move: nothing moves, and clients run again by the expiry', () =>
       withLoad(async (load) => {
-        const held = await HeldRun.start(cluster, 'migrate', 'begin');
-        await held.held();
+        const held = await HeldRun.at(cluster, 'migrate', 'begin');
         await loseQuorum();
         try {
           await held.release();
@@ -147,8 +144,7 @@ describe('switchovers that meet trouble', () => {
 
     it('after Pacemaker accepted the move: no second primary, and no client is held beyond the expiry', () =>
       withLoad(async (load) => {
-        const held = await HeldRun.start(cluster, 'migrate', 'answer');
-        await held.held();
+        const held = await HeldRun.at(cluster, 'migrate', 'answer');
         const lostAt = machineClock();
         await loseQuorum();
         try {
@@ -173,8 +169,7 @@ describe('switchovers that meet trouble', () => {
 
   it('a run that was frozen while another one was done does nothing when it is thawed', () =>
     withLoad(async () => {
-      const frozen = await HeldRun.start(cluster, 'migrate', 'begin');
-      await frozen.held();
+      const frozen = await HeldRun.at(cluster, 'migrate', 'begin');
       frozen.run.signal('SIGSTOP');
       await frozen.release();
       await eventually(async () => (await cluster.locks()).length === 0, {
@@ -195,16 +190,23 @@ describe('switchovers that meet trouble', () => {
       // Whatever it would still ask for is refused, by whichever supervise.
       const mandate = mandateOf(frozen.run);
       const mark = await cluster.logMark(roles.third, 'pgcm-supervise');
-      for (const rpc of ['pause', 'resume', 'migrate', 'unmigrate', 'checkpoint', 'rejoin']) {
-        const answer = await call(cluster, roles.third, rpc, { mandate, timeout: 5, expiry: 5 });
+      const rpcs = ['pause', 'resume', 'migrate', 'unmigrate', 'checkpoint', 'terminate'];
+      for (const rpc of rpcs) {
+        const answer = await call(cluster, roles.third, rpc, { mandate, ...details[rpc] });
         assert.equal(answer['code'], 'ABORTED', `${rpc}: ${JSON.stringify(answer)}`);
       }
       const log = await cluster.logSince(roles.third, 'pgcm-supervise', mark);
       const refused = log.filter(({ event }) => event === 'server.request').map(({ rpc }) => rpc);
-      assert.deepEqual(refused, ['pause', 'resume', 'migrate', 'unmigrate', 'checkpoint', 'rejoin']);
+      assert.deepEqual(refused, rpcs);
       assert.equal(await cluster.primary(), roles.target);
     }));
 });
+
+/** What these requests need besides a mandate. */
+const details: Readonly<Record<string, object>> = {
+  pause: { timeout: 5, expiry: 5 },
+  terminate: { older_than_ms: 3_600_000 },
+};
 
 function mandateOf({ lines }: FailoverRun): object {
   const id = lines.find(({ event }) => event === 'etcd.lock.acquire')?.['id'];

@@ -4,6 +4,15 @@ import type { HoldPoint } from './hold.js';
 
 let holds = 0;
 
+/** For a machine that is busy. */
+const acceptedMs = 60_000;
+
+export interface HeldRunOptions {
+  /** A command before it, such as `env` with more of an environment. */
+  readonly through?: readonly string[];
+  readonly args?: readonly string[];
+}
+
 /** A switchover from client01 one of whose steps waits until it is let go. */
 export class HeldRun {
   private constructor(
@@ -13,15 +22,36 @@ export class HeldRun {
     private readonly file: string,
   ) {}
 
-  /** @param through a command before it, such as `env` with more of an environment */
+  /**
+   * Started, and held there. When the check refuses, nothing was touched and nothing was held yet: a
+   * machine that is busy may need another look.
+   */
+  static async at(
+    cluster: Cluster,
+    step: string,
+    point: HoldPoint,
+    options: HeldRunOptions = {},
+  ): Promise<HeldRun> {
+    const deadline = performance.now() + acceptedMs;
+    for (;;) {
+      const held = await HeldRun.start(cluster, step, point, options);
+      try {
+        await held.held();
+        return held;
+      } catch (error) {
+        held.run.signal('SIGKILL');
+        const refused = held.run.ended && (await held.run.status()) === 3;
+        if (!refused || performance.now() > deadline) throw error;
+      }
+    }
+  }
+
+  /** Started; `held()` tells when it is held. */
   static async start(
     cluster: Cluster,
     step: string,
     point: HoldPoint,
-    {
-      through = [],
-      args = [],
-    }: { readonly through?: readonly string[]; readonly args?: readonly string[] } = {},
+    { through = [], args = [] }: HeldRunOptions = {},
   ): Promise<HeldRun> {
     holds += 1;
     const file = `/run/hold-${holds}`;

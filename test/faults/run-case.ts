@@ -12,8 +12,6 @@ import { targetOf } from './victims.js';
 
 /** Longer than the lease of a switchover's lock (10 s). */
 const frozenMs = 12_000;
-/** For a machine that is busy. */
-const acceptedMs = 60_000;
 
 export interface CaseResult {
   readonly name: string;
@@ -35,7 +33,7 @@ export async function runCase(arena: Arena, one: FaultCase): Promise<CaseResult>
   const roles = await arena.roles();
   const marks = await logMarks(cluster);
   const load = await Load.start(cluster, `faults_${arena.cases}`);
-  const held = await heldAt(arena, one).catch((error: unknown) => {
+  const held = await HeldRun.at(cluster, one.step, holdPointOf[one.step]).catch((error: unknown) => {
     load.kill();
     throw error;
   });
@@ -63,25 +61,6 @@ export async function runCase(arena: Arena, one: FaultCase): Promise<CaseResult>
     violations,
     evidence: violations.length === 0 ? '' : await evidenceOf(cluster, marks, run, load),
   };
-}
-
-/**
- * The switchover, with the step of this case held. When the check refuses, nothing was touched and
- * nothing has been struck yet: a machine that is busy may need another look.
- */
-async function heldAt({ cluster }: Arena, { step }: FaultCase): Promise<HeldRun> {
-  const deadline = machineClock() + acceptedMs;
-  for (;;) {
-    const held = await HeldRun.start(cluster, step, holdPointOf[step]);
-    try {
-      await held.held();
-      return held;
-    } catch (error) {
-      held.run.signal('SIGKILL');
-      const refused = held.run.ended && (await held.run.status()) === 3;
-      if (!refused || machineClock() > deadline) throw error;
-    }
-  }
 }
 
 async function strike(course: Course, held: HeldRun): Promise<void> {

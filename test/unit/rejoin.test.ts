@@ -186,13 +186,13 @@ describe('rejoin', () => {
 
   it('asks again when the cluster manager was too busy to answer, and under the lock each time', async () => {
     readmitting('streaming');
-    const { readmit } = manager;
+    const readmit = manager.readmit.bind(manager);
     let refusals = 2;
     manager.readmit = () => {
       refusals -= 1;
       return refusals >= 0
         ? Promise.reject(new PgcmError('timed-out', 'crmadmin did not end within 500ms'))
-        : readmit.call(manager);
+        : readmit();
     };
     assert.deepEqual(await rejoin.run(order, pass, never), { kind: 'streaming', already: false });
     assert.equal(passed, 3);

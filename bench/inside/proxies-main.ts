@@ -67,12 +67,17 @@ async function untilRegistered(names: readonly string[]): Promise<void> {
 
 /** Their logs, warnings and errors only: what all of them say at a switchover would be load of its own. */
 function complaintsOf(proxy: string): Log {
-  return createLog({
-    format: 'json',
-    write(line) {
-      if (!line.startsWith('{"level":"info"')) complain(proxy, line.trim());
-    },
-  });
+  const log = createLog({ format: 'json', write: (line) => complain(proxy, line.trim()) });
+  return withoutInfo(log);
+}
+
+function withoutInfo(log: Log): Log {
+  return {
+    info: () => undefined,
+    warn: (...what) => log.warn(...what),
+    error: (...what) => log.error(...what),
+    with: (fields) => withoutInfo(log.with(fields)),
+  };
 }
 
 function complain(proxy: string, text: string): void {

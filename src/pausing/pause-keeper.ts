@@ -55,6 +55,9 @@ const LOOK_INTERVAL: Milliseconds = 250;
 /** After a pause has begun: who waits is seen, also when it lasts shorter than the interval. */
 const FIRST_LOOK: Milliseconds = 25;
 
+/** One for all: to make an error takes longer than the rest of it, and clients wait. */
+const CUT_SHORT = new PgcmError('aborted', 'a look at the paused bouncers was cut short');
+
 /**
  * Keeps the promise that a pause has an end. There may be several reasons to pause at once, each with its own
  * end; clients go on when none is left. A pause that an earlier life of this daemon left behind is lifted
@@ -263,7 +266,7 @@ export class PauseKeeper implements Service {
   }
 
   #interruptLook(): void {
-    this.#looking.abort(new PgcmError('aborted', 'a look at the paused bouncers was cut short'));
+    this.#looking.abort(CUT_SHORT);
   }
 
   async #look(): Promise<void> {

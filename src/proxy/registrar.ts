@@ -34,6 +34,7 @@ export class Registrar implements Service {
   readonly #options: RegistrarOptions;
   readonly #looks = new Latest<readonly BouncerLook[]>([]);
   #told: ProxyState | undefined;
+  #toldText = '';
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -73,8 +74,9 @@ export class Registrar implements Service {
     const { routes, requests, keeper } = this.#options;
     while (!signal.aborted) {
       const state = this.#state();
-      if (!isSame(this.#told, state)) {
-        this.#told = state;
+      const told = toldBy(state);
+      if (told !== this.#toldText) {
+        [this.#told, this.#toldText] = [state, told];
         this.#options.registration.set(state);
       }
       await anyChanged([routes.states, routes.verified, requests.pause, keeper.news, this.#looks], signal);
@@ -109,14 +111,11 @@ function troubleOf(state: RouteState): string {
   return state.kind === 'failing' ? state.problems.join('; ') : '';
 }
 
-/** How many clients wait changes all the time; whether any does is worth a write. */
-function isSame(one: ProxyState | undefined, other: ProxyState): boolean {
-  if (one === undefined) return false;
-  const key = (state: ProxyState): string =>
-    JSON.stringify({
-      ...state,
-      route: state.route && { ...state.route, revision: state.route.revision.toString() },
-      clientsWaiting: state.clientsWaiting > 0,
-    });
-  return key(one) === key(other);
+/** A state as text, to be compared. How many clients wait changes all the time; whether any does is worth a write. */
+function toldBy(state: ProxyState): string {
+  return JSON.stringify({
+    ...state,
+    route: state.route && { ...state.route, revision: state.route.revision.toString() },
+    clientsWaiting: state.clientsWaiting > 0,
+  });
 }

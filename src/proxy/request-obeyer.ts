@@ -29,6 +29,9 @@ export interface RequestObeyerOptions {
 const PROBE_INTERVAL: Milliseconds = 250;
 const RETRY_INTERVAL: Milliseconds = 100;
 
+/** One for all: to make an error takes longer than most of what happens then, and clients wait. */
+const CHANGED = new PgcmError('aborted', 'the pause request has changed');
+
 /** What was read last. */
 interface Heard {
   readonly request: PauseRequest | undefined;
@@ -74,7 +77,7 @@ export class RequestObeyer implements Service {
     const before = this.#heard.value;
     if (before !== undefined && isSame(before.request, request)) return;
     this.#heard.set({ request, at: monotonic() });
-    this.#turn.abort(new PgcmError('aborted', 'the pause request has changed'));
+    this.#turn.abort(CHANGED);
   }
 
   async #obeyForever(signal: AbortSignal): Promise<void> {

@@ -190,7 +190,7 @@ describe('switchovers that meet trouble', () => {
       // Whatever it would still ask for is refused, by whichever supervise.
       const mandate = mandateOf(frozen.run);
       const mark = await cluster.logMark(roles.third, 'pgcm-supervise');
-      const rpcs = ['pause', 'resume', 'migrate', 'unmigrate', 'checkpoint', 'terminate'];
+      const rpcs = ['pause', 'resume', 'migrate', 'unmigrate', 'checkpoint', 'terminate', 'rejoin'];
       for (const rpc of rpcs) {
         const answer = await call(cluster, roles.third, rpc, { mandate, ...details[rpc] });
         assert.equal(answer['code'], 'ABORTED', `${rpc}: ${JSON.stringify(answer)}`);
@@ -206,6 +206,7 @@ describe('switchovers that meet trouble', () => {
 const details: Readonly<Record<string, object>> = {
   pause: { timeout: 5, expiry: 5 },
   terminate: { older_than_ms: 3_600_000 },
+  rejoin: { primary: 'pg01', address: '10.77.0.11', timeout_ms: 1_000 },
 };
 
 function mandateOf({ lines }: FailoverRun): object {

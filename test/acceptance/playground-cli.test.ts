@@ -132,6 +132,7 @@ test('crm_mon is read: controller, quorum, who is online, who is promoted', () =
     online: ['pg01'],
     primary: 'pg01',
     promotable: ['pg01', 'pg03'],
+    standbys: ['pg02'],
   });
   assert.deepEqual(parseCrmMon('Connection refused'), {
     quorum: false,
@@ -139,5 +140,6 @@ test('crm_mon is read: controller, quorum, who is online, who is promoted', () =
     online: [],
     primary: undefined,
     promotable: [],
+    standbys: [],
   });
 });

@@ -6,6 +6,7 @@ import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import { Interrupted } from '../runtime/interrupt.js';
+import { loadInSmallHeap } from '../runtime/small-heap.js';
 import type { Command, Output } from './context.js';
 import { help } from './help.js';
 import { parseCommandLine, type Invocation } from './parse.js';
@@ -21,8 +22,8 @@ export interface Streams {
 export type Commands = { readonly [C in CommandName]: () => Promise<{ readonly run: Command<C> }> };
 
 export const allCommands: Commands = {
-  supervise: () => import('./supervise.js'),
-  proxy: () => import('./proxy.js'),
+  supervise: () => loadInSmallHeap(() => import('./supervise.js'), 'for-good'),
+  proxy: () => loadInSmallHeap(() => import('./proxy.js'), 'while-loading'),
   failover: () => import('./failover.js'),
   cleanup: () => import('./cleanup.js'),
   status: () => import('./status.js'),

@@ -1,13 +1,20 @@
 import type { Located } from '../domain/cluster.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
+import type { NodeApi } from '../domain/node-api.js';
 import type { Route } from '../domain/route.js';
 import type { Milliseconds } from '../domain/time.js';
-import { sleep } from '../runtime/deadline.js';
+import { monotonic } from '../runtime/clock.js';
+import { sleep, withEither } from '../runtime/deadline.js';
 import { apiOf, planOf, type SwitchoverContext } from './context.js';
 
 const PROBE_INTERVAL: Milliseconds = 10;
 const PROBE_TIMEOUT: Milliseconds = 1_000;
+
+/** Before the target is published: seldom enough to take nothing from the promotion that it waits for. */
+const EARLY_INTERVAL: Milliseconds = 30;
+/** What the target said of itself so long before it was published counts. */
+const FRESH: Milliseconds = 500;
 
 /** Waits until the target is published, and says itself that it takes writes. @returns the new route */
 export async function untilPrimary(
@@ -21,22 +28,57 @@ export async function untilPrimary(
     { key: routes.key, target: target.name, address: target.address },
     'waiting for etcd to update with the primary',
   );
-  void forewarn(context, target, signal);
-  const route = await untilPublished(context, target, signal);
-  // The proxies apply the route meanwhile, which takes longer than this.
-  await untilTakesWrites(context, target, signal);
-  return route;
+  const published = new AbortController();
+  const foresight = new Foresight(context, target);
+  void withEither(signal, published.signal, (on) => foresight.run(on));
+  try {
+    const route = await untilPublished(context, target, signal);
+    if (!foresight.isFresh) await untilTakesWrites(context, target, signal);
+    return route;
+  } finally {
+    published.abort(new PgcmError('aborted', 'the target is published'));
+  }
 }
 
 /**
- * A standby that is asked whether it takes writes knows that it is about to be promoted, and its
- * supervise looks for that every few milliseconds. Without the hint it is noticed a little later.
+ * Asks the target while it is promoted, so that its word is there when the route is: the proxies apply that
+ * within milliseconds. It also tells its supervise that a promotion is to be expected, which then looks for
+ * it as often as it can.
  */
-async function forewarn(context: SwitchoverContext, target: Located, signal: AbortSignal): Promise<void> {
-  try {
-    await apiOf(context, target.name)?.probe(PROBE_TIMEOUT, signal);
-  } catch (error) {
-    context.log.warn(events.clientsMigrate, { target: target.name, error: describeError(error) });
+class Foresight {
+  readonly #context: SwitchoverContext;
+  readonly #target: Located;
+  #provenAt: Milliseconds | undefined;
+
+  constructor(context: SwitchoverContext, target: Located) {
+    this.#context = context;
+    this.#target = target;
+  }
+
+  /** It said a moment ago that it takes writes. */
+  get isFresh(): boolean {
+    return this.#provenAt !== undefined && monotonic() - this.#provenAt <= FRESH;
+  }
+
+  /** Never throws: whether a failure matters shows when the target is published. */
+  async run(signal: AbortSignal): Promise<void> {
+    const told = new Set<string>();
+    while (!signal.aborted) {
+      const asked = monotonic();
+      try {
+        const reason = await whyNot(this.#context, apiOfTarget(this.#context, this.#target), signal);
+        if (reason === undefined) this.#provenAt = asked;
+      } catch (error) {
+        if (!hasCode(error, 'aborted')) this.#tell(describeError(error), told);
+      }
+      await sleep(EARLY_INTERVAL, signal);
+    }
+  }
+
+  #tell(error: string, told: Set<string>): void {
+    if (told.has(error)) return;
+    told.add(error);
+    this.#context.log.warn(events.clientsMigrate, { target: this.#target.name, error });
   }
 }
 
@@ -65,19 +107,13 @@ async function untilTakesWrites(
   target: Located,
   signal: AbortSignal,
 ): Promise<void> {
-  const api = apiOf(context, target.name);
-  const { timeline: old } = planOf(context);
-  if (api === undefined) throw new PgcmError('unavailable', `no endpoint is of ${target.name}`);
+  const api = apiOfTarget(context, target);
   let said = 'no answer';
   while (!signal.aborted) {
     try {
-      const { inRecovery, timeline, takesWrites } = await api.probe(PROBE_TIMEOUT, signal);
-      if (takesWrites && !inRecovery && timeline > old) return;
-      said = inRecovery
-        ? 'it is in recovery'
-        : takesWrites
-          ? `it is on timeline ${timeline}, and was to leave ${old}`
-          : 'it takes no writes yet';
+      const reason = await whyNot(context, api, signal);
+      if (reason === undefined) return;
+      said = reason;
     } catch (error) {
       if (hasCode(error, 'unsupported')) throw error;
       said = describeError(error);
@@ -85,4 +121,23 @@ async function untilTakesWrites(
     await sleep(PROBE_INTERVAL, signal);
   }
   throw new PgcmError('timed-out', `${target.name} does not take writes: ${said}`);
+}
+
+/** Asks the target once. @returns why clients cannot go on there yet; undefined when they can */
+async function whyNot(
+  context: SwitchoverContext,
+  api: NodeApi,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { timeline: old } = planOf(context);
+  const { inRecovery, timeline, takesWrites } = await api.probe(PROBE_TIMEOUT, signal);
+  if (inRecovery) return 'it is in recovery';
+  if (!takesWrites) return 'it takes no writes yet';
+  return timeline > old ? undefined : `it is on timeline ${timeline}, and was to leave ${old}`;
+}
+
+function apiOfTarget(context: SwitchoverContext, { name }: Located): NodeApi {
+  const api = apiOf(context, name);
+  if (api === undefined) throw new PgcmError('unavailable', `no endpoint is of ${name}`);
+  return api;
 }

@@ -45,12 +45,14 @@ export class Rejoin {
   }
 
   /**
-   * @param pass returns while the failover lock is held by who asks; called right before the act
+   * @param pass returns while the failover lock is held by who asks; called at once, so that a run without
+   * the lock hears nothing else, and right before the act
    * @throws PgcmError `timed-out` when it does not stream within the order's timeout; `lock-lost`
    */
   async run(order: RejoinOrder, pass: () => Promise<void>, signal: AbortSignal): Promise<RejoinOutcome> {
     const { log, interval = INTERVAL } = this.#parts;
     const began = monotonic();
+    await pass();
     let admitted = false;
     let lately = 'it was not asked yet';
     for (;;) {

@@ -14,6 +14,8 @@ import { FailoverRun } from './failover-run.js';
 /** pause-expiry (25 s), and the restart of a proxy. */
 const expiryLimit = 40_000;
 const leaseLimit = 15_000;
+/** Until a running supervise has removed what a dead run left. */
+const orphanLimit = 60_000;
 
 describe('switchovers that meet trouble', () => {
   let arena: Arena;
@@ -121,6 +123,19 @@ describe('switchovers that meet trouble', () => {
         what: 'etcd is healthy again',
       });
     }
+    /** A new leader lets every lease begin anew; the janitor looks when the lock is free. */
+    async function untilNothingIsLeft(): Promise<void> {
+      await eventually(async () => (await cluster.locks()).length === 0, {
+        limit: 2 * leaseLimit,
+        every: 500,
+        what: 'the lock is free',
+      });
+      await eventually(async () => !(await cluster.hasConstraint()), {
+        limit: orphanLimit,
+        every: 500,
+        what: 'no constraint is left',
+      });
+    }
     const health = [
       'env',
       'ETCDCTL_API=3',
@@ -143,11 +158,7 @@ describe('switchovers that meet trouble', () => {
         } finally {
           await regainQuorum();
         }
-        await eventually(async () => (await cluster.locks()).length === 0, {
-          limit: 2 * leaseLimit,
-          every: 500,
-          what: 'the lock is free',
-        });
+        await untilNothingIsLeft();
         await nextSucceeds();
       }));
 
@@ -168,6 +179,7 @@ describe('switchovers that meet trouble', () => {
         }
         await arena.untilPrimary(roles.target, expiryLimit);
         await load.untilAllRun(expiryLimit);
+        await untilNothingIsLeft();
         await nextSucceeds();
       }));
   });

@@ -155,7 +155,7 @@ describe('rejoin', () => {
     setTimeout(() => (state = 'streaming'), 100);
     assert.deepEqual(await rejoin.run(order, pass, never), { kind: 'streaming', already: false });
     assert.equal(manager.readmitted, 1);
-    assert.equal(passed, 1);
+    assert.equal(passed, 2, 'at the start, and before the act');
   });
 
   it('refuses what is not proven, with the commands, and readmits nothing', async () => {
@@ -195,7 +195,7 @@ describe('rejoin', () => {
         : readmit();
     };
     assert.deepEqual(await rejoin.run(order, pass, never), { kind: 'streaming', already: false });
-    assert.equal(passed, 3);
+    assert.equal(passed, 4, 'at the start, and before each act');
     manager.readmit = () => Promise.reject(new PgcmError('refused', 'it is not stopped'));
     state = 'down';
     await assert.rejects(rejoin.run(order, pass, never), (error) => hasCode(error, 'refused'));
@@ -205,6 +205,8 @@ describe('rejoin', () => {
     const lost = (): Promise<void> => Promise.reject(new PgcmError('lock-lost', 'somebody else'));
     await assert.rejects(rejoin.run(order, lost, never), (error) => hasCode(error, 'lock-lost'));
     assert.equal(manager.readmitted, 0);
+    state = 'streaming';
+    await assert.rejects(rejoin.run(order, lost, never), (error) => hasCode(error, 'lock-lost'));
   });
 
   it('says what it saw last when it takes too long', async () => {

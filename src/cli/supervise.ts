@@ -138,9 +138,12 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     gate,
     rejoin,
     onPrepared: (switchover) => orphanRejoin.serves(switchover),
-    expectPromotion: () => {
-      roleWatch.expectPromotion();
-      publisher.expectPromotion();
+    promotion: {
+      expect: () => {
+        roleWatch.expectPromotion();
+        publisher.expectPromotion();
+      },
+      happened: (ms, on) => roleWatch.promoted(ms, on),
     },
     log,
   });

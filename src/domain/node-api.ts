@@ -75,7 +75,8 @@ export interface NodeService {
   migrate(member: string | undefined, mandate: Mandate | undefined, signal: AbortSignal): Promise<Located>;
   /** Takes back the mandate's move; without one every move of pgcm. */
   unmigrate(mandate: Mandate | undefined, signal: AbortSignal): Promise<void>;
-  probe(signal: AbortSignal): Promise<Probe>;
+  /** @param wait how long a node that is in recovery waits for its promotion before it answers */
+  probe(wait: Milliseconds, signal: AbortSignal): Promise<Probe>;
   /** CHECKPOINT on this node's primary. */
   checkpoint(mandate: Mandate, signal: AbortSignal): Promise<void>;
   /** Ends the backends of transactions that are open for long. */
@@ -108,7 +109,8 @@ export interface NodeApi {
     signal: AbortSignal,
   ): Promise<Located>;
   unmigrate(mandate: Mandate | undefined, timeout: Milliseconds, signal: AbortSignal): Promise<void>;
-  probe(timeout: Milliseconds, signal: AbortSignal): Promise<Probe>;
+  /** Has `wait` for a promotion, and `timeout` more to answer. */
+  probe(wait: Milliseconds, timeout: Milliseconds, signal: AbortSignal): Promise<Probe>;
   checkpoint(mandate: Mandate, timeout: Milliseconds, signal: AbortSignal): Promise<void>;
   terminate(
     order: TerminateOrder,

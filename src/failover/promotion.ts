@@ -11,9 +11,10 @@ import { apiOf, planOf, type SwitchoverContext } from './context.js';
 const PROBE_INTERVAL: Milliseconds = 10;
 const PROBE_TIMEOUT: Milliseconds = 1_000;
 
-/** Before the target is published: seldom enough to take nothing from the promotion that it waits for. */
+/** Before the target is published it answers when it is promoted, or after this; and is asked again. */
+const EARLY_WAIT: Milliseconds = 2_000;
 const EARLY_INTERVAL: Milliseconds = 30;
-/** What the target said of itself so long before it was published counts. */
+/** What the target said of itself so long before it was published counts; its answer had a second at most to come. */
 const FRESH: Milliseconds = 500;
 
 /** Waits until the target is published, and says itself that it takes writes. @returns the new route */
@@ -64,10 +65,9 @@ class Foresight {
   async run(signal: AbortSignal): Promise<void> {
     const told = new Set<string>();
     while (!signal.aborted) {
-      const asked = monotonic();
       try {
-        const reason = await whyNot(this.#context, apiOfTarget(this.#context, this.#target), signal);
-        if (reason === undefined) this.#provenAt = asked;
+        const reason = await whyNot(this.#context, apiOfTarget(this.#context, this.#target), EARLY_WAIT, signal);
+        if (reason === undefined) this.#provenAt = monotonic();
       } catch (error) {
         if (!hasCode(error, 'aborted')) this.#tell(describeError(error), told);
       }
@@ -111,7 +111,7 @@ async function untilTakesWrites(
   let said = 'no answer';
   while (!signal.aborted) {
     try {
-      const reason = await whyNot(context, api, signal);
+      const reason = await whyNot(context, api, 0, signal);
       if (reason === undefined) return;
       said = reason;
     } catch (error) {
@@ -127,10 +127,11 @@ async function untilTakesWrites(
 async function whyNot(
   context: SwitchoverContext,
   api: NodeApi,
+  wait: Milliseconds,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { timeline: old } = planOf(context);
-  const { inRecovery, timeline, takesWrites } = await api.probe(PROBE_TIMEOUT, signal);
+  const { inRecovery, timeline, takesWrites } = await api.probe(wait, PROBE_TIMEOUT, signal);
   if (inRecovery) return 'it is in recovery';
   if (!takesWrites) return 'it takes no writes yet';
   return timeline > old ? undefined : `it is on timeline ${timeline}, and was to leave ${old}`;

@@ -14,7 +14,7 @@ export async function writableNode({ facts }: SwitchoverContext, signal: AbortSi
     (facts?.nodes ?? []).map(async (node) => {
       const label = labelOf(node);
       try {
-        const probe = await node.api.probe(PROBE_TIMEOUT, signal);
+        const probe = await node.api.probe(0, PROBE_TIMEOUT, signal);
         const said = probe.takesWrites
           ? 'takes writes'
           : probe.inRecovery

@@ -79,8 +79,8 @@ function observers(call: Call): Pick<NodeApi, 'healthCheck' | 'inspect' | 'probe
     async inspect(timeout, signal) {
       return inspectionOf(await call('inspect', {}, inspectResponse, timeout, signal));
     },
-    async probe(timeout, signal) {
-      const answer = await call('probe', {}, probeResponse, timeout, signal);
+    async probe(wait, timeout, signal) {
+      const answer = await call('probe', { wait_ms: wait }, probeResponse, wait + timeout, signal);
       return { inRecovery: answer.in_recovery, timeline: answer.timeline, takesWrites: answer.takes_writes };
     },
   };

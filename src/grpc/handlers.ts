@@ -12,6 +12,7 @@ import {
   migrateRequest,
   parseMessage,
   pauseRequest,
+  probeRequest,
   rejoinRequest,
   resumeRequest,
   terminateRequest,
@@ -58,8 +59,8 @@ function observers(node: Partial<NodeService>, unary: Unary): Handlers {
     inspect: unary('inspect', anything, async (_request, signal, call) =>
       inspectionMessage(await withinPatience(call, signal, (on) => has(node, 'inspect').inspect(on))),
     ),
-    probe: unary('probe', anything, async (_request, signal) => {
-      const { inRecovery, timeline, takesWrites } = await has(node, 'probe').probe(signal);
+    probe: unary('probe', probeRequest, async ({ wait_ms }, signal) => {
+      const { inRecovery, timeline, takesWrites } = await has(node, 'probe').probe(wait_ms, signal);
       return { in_recovery: inRecovery, timeline, takes_writes: takesWrites };
     }),
   };

@@ -62,6 +62,9 @@ export const rejoinRequest = z.object({
   mandate: neededMandate,
 });
 
+/** A wait is bounded: no call of a client that forgot about it stays for long. */
+export const probeRequest = z.object({ wait_ms: z.number().int().min(0).max(10_000) });
+
 export const healthCheckResponse = z.object({
   status,
   node: name,

@@ -37,12 +37,18 @@ export interface SuperviseParts {
   readonly bouncers: LocalBouncers;
   readonly postgres: Postgres;
   readonly gate: MandateGate;
-  /** The switchover asks its target before and after: the first time it is still a standby. */
-  readonly expectPromotion: () => void;
+  readonly promotion: PromotionWatch;
   readonly rejoin: Rejoin;
   /** A switchover has this node's primary write its checkpoint: it is about to move it away. */
   readonly onPrepared: (switchover: string) => void;
   readonly log: Log;
+}
+
+/** The switchover asks its target before and after the move: the first time it is still a standby. */
+export interface PromotionWatch {
+  expect(): void;
+  /** Waits until this node's PostgreSQL is known to have left recovery. */
+  happened(ms: Milliseconds, signal: AbortSignal): Promise<'promoted' | 'timed-out' | 'aborted'>;
 }
 
 /**
@@ -68,10 +74,13 @@ export class SuperviseNode implements NodeService {
     return inspectNode(this.#parts, signal);
   }
 
-  async probe(signal: AbortSignal): Promise<Probe> {
-    const probe = await this.#parts.postgres.probe(signal);
-    if (probe.inRecovery) this.#parts.expectPromotion();
-    return probe;
+  async probe(wait: Milliseconds, signal: AbortSignal): Promise<Probe> {
+    const { postgres, promotion } = this.#parts;
+    const probe = await postgres.probe(signal);
+    if (!probe.inRecovery) return probe;
+    promotion.expect();
+    if (wait === 0 || (await promotion.happened(wait, signal)) !== 'promoted') return probe;
+    return postgres.probe(signal);
   }
 
   async pause(order: PauseOrder, mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { sleep } from '../runtime/deadline.js';
+import { Latest } from '../runtime/latest.js';
 import type { Service } from '../runtime/service-group.js';
 
 export interface RoleWatchOptions {
@@ -25,7 +26,8 @@ const HASTE: Milliseconds = 60_000;
 export class RoleWatch implements Service {
   readonly name = 'role-watch';
   readonly #options: RoleWatchOptions;
-  #inRecovery: boolean | undefined;
+  /** Undefined until it was seen once. */
+  readonly #inRecovery = new Latest<boolean | undefined>(undefined);
   /** The timeline that was followed as a standby; undefined until it was seen as one. */
   #standbyTimeline: number | undefined;
   #promotedSince: Milliseconds | undefined;
@@ -44,18 +46,28 @@ export class RoleWatch implements Service {
 
   /** The one that is written here; undefined while this is no primary. */
   get timeline(): number | undefined {
-    return this.#inRecovery === false ? this.#timeline : undefined;
+    return this.#inRecovery.value === false ? this.#timeline : undefined;
   }
 
   /** The cluster manager knows of it: what this node was promoted to then says nothing of later. */
   settle(): void {
     this.#promotedSince = undefined;
-    if (this.#inRecovery === false) this.#standbyTimeline = undefined;
+    if (this.#inRecovery.value === false) this.#standbyTimeline = undefined;
   }
 
   /** Somebody is about to promote this node: look often until it happened, or a minute is over. */
   expectPromotion(): void {
     this.#hasteUntil = monotonic() + HASTE;
+  }
+
+  /** Waits until PostgreSQL is known to have left recovery. */
+  async promoted(ms: Milliseconds, signal: AbortSignal): Promise<'promoted' | 'timed-out' | 'aborted'> {
+    const end = monotonic() + ms;
+    while (this.#inRecovery.value !== false) {
+      const why = await this.#inRecovery.changed(Math.max(0, end - monotonic()), signal);
+      if (why !== 'changed') return why;
+    }
+    return 'promoted';
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -75,7 +87,7 @@ export class RoleWatch implements Service {
     const { postgres } = this.#options;
     const { inRecovery } = await postgres.state(signal);
     if (
-      inRecovery === this.#inRecovery &&
+      inRecovery === this.#inRecovery.value &&
       this.#timeline !== undefined &&
       (inRecovery || this.#promotedSince !== undefined || this.#standbyTimeline === undefined)
     ) {
@@ -94,8 +106,8 @@ export class RoleWatch implements Service {
   }
 
   #tell(inRecovery: boolean, timeline: number): void {
-    const changed = this.#inRecovery !== inRecovery;
-    this.#inRecovery = inRecovery;
+    const changed = this.#inRecovery.value !== inRecovery;
+    if (changed) this.#inRecovery.set(inRecovery);
     if (!changed && this.#promotedSince === undefined) return;
     this.#options.log.info(events.roleChange, { role: inRecovery ? 'standby' : 'primary', timeline });
     this.#options.onChange();

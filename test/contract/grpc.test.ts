@@ -44,7 +44,8 @@ describe('the failover API', () => {
       assert.deepEqual(node.calls.at(-1), ['migrate', undefined, undefined]);
       await api.unmigrate(mandate, 2_000, never);
       assert.deepEqual(node.calls.at(-1), ['unmigrate', mandate]);
-      assert.deepEqual(await api.probe(2_000, never), await node.probe());
+      assert.deepEqual(await api.probe(700, 2_000, never), await node.probe(700));
+      assert.deepEqual(node.waits, [700, 700]);
       await api.checkpoint(mandate, 2_000, never);
       assert.deepEqual(node.calls.at(-1), ['checkpoint', mandate]);
       assert.deepEqual(await api.terminate({ olderThan: 30_000 }, mandate, 2_000, never), node.ended);
@@ -197,14 +198,14 @@ describe('the failover API', () => {
   it('finds a server that is back again after a moment', async () => {
     const stopped = await serve(node, '127.0.0.1:0');
     const api = nodeApi(stopped.endpoint, undefined);
-    await api.probe(2_000, never);
+    await api.probe(0, 2_000, never);
     await stopped.stop();
-    for (let refused = 0; refused < 5; refused += 1) await assert.rejects(api.probe(2_000, never));
+    for (let refused = 0; refused < 5; refused += 1) await assert.rejects(api.probe(0, 2_000, never));
     const again = await serve(node, stopped.endpoint);
     try {
       await eventually(
         () =>
-          api.probe(500, never).then(
+          api.probe(0, 500, never).then(
             () => true,
             () => false,
           ),

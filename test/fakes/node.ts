@@ -102,7 +102,11 @@ export class FakeNode implements NodeService {
     return Promise.resolve(this.found);
   }
 
-  probe(): Promise<Probe> {
+  /** What probes were to wait for a promotion. */
+  readonly waits: number[] = [];
+
+  probe(wait: number): Promise<Probe> {
+    this.waits.push(wait);
     return Promise.resolve({ inRecovery: false, timeline: 3, takesWrites: true });
   }
 

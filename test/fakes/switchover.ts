@@ -13,7 +13,7 @@ import type { NodeInspection, OpenTransaction, PostgresInspection } from '../../
 import type { FailoverLock, FoundLock, HeldLock, HistoryStore } from '../../src/domain/stores.js';
 import type { ProxyState, SwitchoverReport } from '../../src/domain/switchover.js';
 import { newContext, type SwitchoverContext } from '../../src/failover/context.js';
-import { runWithDeadline } from '../../src/runtime/deadline.js';
+import { runWithDeadline, sleep } from '../../src/runtime/deadline.js';
 import { FakeLog } from './log.js';
 import { FakePauseRequests } from './pause-requests.js';
 import { FakeProxyRegistry, proxyOf } from './proxies.js';
@@ -271,8 +271,9 @@ export class FakeCluster {
         await within(`unmigrate via ${name}`, timeout, signal);
         this.constraint = false;
       },
-      probe: async (_timeout, signal): Promise<Probe> => {
+      probe: async (wait, _timeout, signal): Promise<Probe> => {
         await act(`probe ${name}`, signal);
+        for (let ms = 0; ms < wait && this.primary !== name && !signal.aborted; ms += 5) await sleep(5, signal);
         return {
           inRecovery: this.primary !== name,
           timeline: this.timeline,

@@ -89,6 +89,7 @@ describe('the node behind the failover API', () => {
   let kept: string[];
   let recent: Topology | undefined;
   let expected: number;
+  let waited: number;
   let prepared: string[];
   let node: SuperviseNode;
 
@@ -101,6 +102,7 @@ describe('the node behind the failover API', () => {
     kept = [];
     recent = undefined;
     expected = 0;
+    waited = 0;
     prepared = [];
     keeper = {
       paused: false,
@@ -139,7 +141,14 @@ describe('the node behind the failover API', () => {
         Rejoin,
         'run'
       > as Rejoin,
-      expectPromotion: () => (expected += 1),
+      promotion: {
+        expect: () => void (expected += 1),
+        happened: (ms) => {
+          waited = ms;
+          postgres.found = { ...postgres.found, inRecovery: false };
+          return Promise.resolve('promoted');
+        },
+      },
       log: new FakeLog(),
     });
   });
@@ -289,10 +298,20 @@ describe('the node behind the failover API', () => {
   });
 
   it('expects a promotion when a standby is asked whether it takes writes', async () => {
-    await node.probe(never);
+    await node.probe(0, never);
     assert.equal(expected, 0);
     postgres.found = { ...postgres.found, inRecovery: true };
-    await node.probe(never);
+    await node.probe(0, never);
     assert.equal(expected, 1);
+    assert.equal(waited, 0);
+  });
+
+  it('waits for the promotion when it is asked to, and asks PostgreSQL again', async () => {
+    postgres.found = { ...postgres.found, inRecovery: true };
+    assert.equal((await node.probe(700, never)).inRecovery, false);
+    assert.equal(waited, 700);
+    waited = 0;
+    assert.equal((await node.probe(700, never)).inRecovery, false, 'a primary answers at once');
+    assert.equal(waited, 0);
   });
 });

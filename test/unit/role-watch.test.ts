@@ -128,6 +128,19 @@ describe('role watch', () => {
     assert.equal(watch.promotedSince !== undefined, true);
   });
 
+  it('a wait for the promotion ends with it, at once on a primary, and with its time', async () => {
+    await becomes(standby(1));
+    assert.equal(await watch.promoted(20, stop.signal), 'timed-out');
+    const wait = watch.promoted(60_000, stop.signal);
+    await becomes(primary(2));
+    assert.equal(await wait, 'promoted');
+    assert.equal(await watch.promoted(0, stop.signal), 'promoted');
+    await becomes(standby(2));
+    const interrupted = watch.promoted(60_000, stop.signal);
+    stop.abort();
+    assert.equal(await interrupted, 'aborted');
+  });
+
   it('asks for nothing but the state while nothing changes', async () => {
     await becomes(standby(1));
     const { probed } = postgres;

@@ -38,13 +38,16 @@ export interface Look {
 type Pace = 'calm' | 'expecting' | 'settling';
 
 const EXPECTING: { readonly interval: Milliseconds; readonly span: Milliseconds } = {
-  interval: 150,
+  interval: 250,
   span: 30_000,
 };
 const SETTLING: { readonly interval: Milliseconds; readonly span: Milliseconds } = {
   interval: 30,
   span: 10_000,
 };
+
+/** Long enough for the proxies to have applied a new route before the machine starts programs again. */
+const SOON: Milliseconds = 250;
 
 /** Looks at the cluster manager over and over, at the pace that the moment needs. */
 export class Looker implements Service {
@@ -55,6 +58,7 @@ export class Looker implements Service {
   #expectingUntil: Milliseconds = 0;
   #settlingUntil: Milliseconds = 0;
   #last: Look | undefined;
+  #soon: NodeJS.Timeout | undefined;
 
   constructor(options: LookerOptions) {
     this.#options = options;
@@ -92,6 +96,14 @@ export class Looker implements Service {
     this.#nudge.set(this.#nudge.value + 1);
   }
 
+  /** Looks a moment later: clients wait for what a look would take from the machine now. */
+  soon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.now();
+    }, SOON);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const nudges = this.#nudge.value;
@@ -99,6 +111,7 @@ export class Looker implements Service {
       // News that came during the look are younger than it, and the wait would not tell of them.
       if (this.#nudge.value === nudges) await this.#nudge.changed(this.#interval(), signal);
     }
+    clearTimeout(this.#soon);
   }
 
   async #look(signal: AbortSignal): Promise<void> {

@@ -47,8 +47,8 @@ export interface SuperviseParts {
 /** The switchover asks its target before and after the move: the first time it is still a standby. */
 export interface PromotionWatch {
   expect(): void;
-  /** Waits until this node's PostgreSQL is known to have left recovery. */
-  happened(ms: Milliseconds, signal: AbortSignal): Promise<'promoted' | 'timed-out' | 'aborted'>;
+  /** Waits until this node's PostgreSQL is seen to take writes. @returns what it said of itself then */
+  happened(ms: Milliseconds, signal: AbortSignal): Promise<Probe | 'timed-out' | 'aborted'>;
 }
 
 /**
@@ -79,8 +79,9 @@ export class SuperviseNode implements NodeService {
     const probe = await postgres.probe(signal);
     if (!probe.inRecovery) return probe;
     promotion.expect();
-    if (wait === 0 || (await promotion.happened(wait, signal)) !== 'promoted') return probe;
-    return postgres.probe(signal);
+    if (wait === 0) return probe;
+    const seen = await promotion.happened(wait, signal);
+    return typeof seen === 'string' ? probe : seen;
   }
 
   async pause(order: PauseOrder, mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {

@@ -129,7 +129,7 @@ export class Publisher implements Service {
     const onReading = (reading: RouteReading): void => {
       this.#published = reading;
       this.#news.set(this.#news.value + 1);
-      this.#looker.now();
+      this.#looker.soon();
     };
     const [failure] = await runServices(
       [
@@ -149,7 +149,7 @@ export class Publisher implements Service {
       this.#hurried = false;
       if (this.#look !== undefined) {
         const settled = await this.#turn(this.#look, signal);
-        if (hurried && settled) this.#looker.now();
+        if (hurried && settled) this.#looker.soon();
         else if (hurried) this.#looker.hurry();
       }
       // What came during the turn is newer than what it decided from, and the wait would not tell of it.

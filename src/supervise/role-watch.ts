@@ -1,5 +1,6 @@
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
+import type { Probe } from '../domain/node-api.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
@@ -26,8 +27,8 @@ const HASTE: Milliseconds = 60_000;
 export class RoleWatch implements Service {
   readonly name = 'role-watch';
   readonly #options: RoleWatchOptions;
-  /** Undefined until it was seen once. */
-  readonly #inRecovery = new Latest<boolean | undefined>(undefined);
+  /** What PostgreSQL said of itself when it was last probed; undefined before. */
+  readonly #seen = new Latest<Probe | undefined>(undefined);
   /** The timeline that was followed as a standby; undefined until it was seen as one. */
   #standbyTimeline: number | undefined;
   #promotedSince: Milliseconds | undefined;
@@ -46,13 +47,17 @@ export class RoleWatch implements Service {
 
   /** The one that is written here; undefined while this is no primary. */
   get timeline(): number | undefined {
-    return this.#inRecovery.value === false ? this.#timeline : undefined;
+    return this.#inRecovery === false ? this.#timeline : undefined;
+  }
+
+  get #inRecovery(): boolean | undefined {
+    return this.#seen.value?.inRecovery;
   }
 
   /** The cluster manager knows of it: what this node was promoted to then says nothing of later. */
   settle(): void {
     this.#promotedSince = undefined;
-    if (this.#inRecovery.value === false) this.#standbyTimeline = undefined;
+    if (this.#inRecovery === false) this.#standbyTimeline = undefined;
   }
 
   /** Somebody is about to promote this node: look often until it happened, or a minute is over. */
@@ -60,14 +65,14 @@ export class RoleWatch implements Service {
     this.#hasteUntil = monotonic() + HASTE;
   }
 
-  /** Waits until PostgreSQL is known to have left recovery. */
-  async promoted(ms: Milliseconds, signal: AbortSignal): Promise<'promoted' | 'timed-out' | 'aborted'> {
+  /** Waits until PostgreSQL is seen, from now on, to take writes. @returns what it said of itself then */
+  async promoted(ms: Milliseconds, signal: AbortSignal): Promise<Probe | 'timed-out' | 'aborted'> {
     const end = monotonic() + ms;
-    while (this.#inRecovery.value !== false) {
-      const why = await this.#inRecovery.changed(Math.max(0, end - monotonic()), signal);
+    for (;;) {
+      const why = await this.#seen.changed(Math.max(0, end - monotonic()), signal);
       if (why !== 'changed') return why;
+      if (this.#seen.value?.takesWrites === true) return this.#seen.value;
     }
-    return 'promoted';
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -85,15 +90,16 @@ export class RoleWatch implements Service {
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { postgres } = this.#options;
-    const { inRecovery } = await postgres.state(signal);
+    const { inRecovery: stillInRecovery } = await postgres.state(signal);
     if (
-      inRecovery === this.#inRecovery.value &&
+      stillInRecovery === this.#inRecovery &&
       this.#timeline !== undefined &&
-      (inRecovery || this.#promotedSince !== undefined || this.#standbyTimeline === undefined)
+      (stillInRecovery || this.#promotedSince !== undefined || this.#standbyTimeline === undefined)
     ) {
       return;
     }
-    const { timeline, takesWrites } = await postgres.probe(signal);
+    const probe = await postgres.probe(signal);
+    const { inRecovery, timeline, takesWrites } = probe;
     this.#timeline = timeline;
     if (inRecovery) {
       this.#standbyTimeline = timeline;
@@ -102,12 +108,13 @@ export class RoleWatch implements Service {
       this.#promotedSince = timeline > this.#standbyTimeline ? monotonic() : undefined;
       this.#hasteUntil = 0;
     }
-    this.#tell(inRecovery, timeline);
+    this.#tell(probe);
   }
 
-  #tell(inRecovery: boolean, timeline: number): void {
-    const changed = this.#inRecovery.value !== inRecovery;
-    if (changed) this.#inRecovery.set(inRecovery);
+  #tell(probe: Probe): void {
+    const { inRecovery, timeline } = probe;
+    const changed = this.#inRecovery !== inRecovery;
+    this.#seen.set(probe);
     if (!changed && this.#promotedSince === undefined) return;
     this.#options.log.info(events.roleChange, { role: inRecovery ? 'standby' : 'primary', timeline });
     this.#options.onChange();

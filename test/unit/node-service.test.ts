@@ -145,8 +145,7 @@ describe('the node behind the failover API', () => {
         expect: () => void (expected += 1),
         happened: (ms) => {
           waited = ms;
-          postgres.found = { ...postgres.found, inRecovery: false };
-          return Promise.resolve('promoted');
+          return Promise.resolve({ inRecovery: false, timeline: 9, takesWrites: true });
         },
       },
       log: new FakeLog(),
@@ -306,11 +305,12 @@ describe('the node behind the failover API', () => {
     assert.equal(waited, 0);
   });
 
-  it('waits for the promotion when it is asked to, and asks PostgreSQL again', async () => {
+  it('waits for the promotion when it is asked to, and says what was seen of it', async () => {
     postgres.found = { ...postgres.found, inRecovery: true };
-    assert.equal((await node.probe(700, never)).inRecovery, false);
+    assert.equal((await node.probe(700, never)).timeline, 9);
     assert.equal(waited, 700);
     waited = 0;
+    postgres.found = { ...postgres.found, inRecovery: false };
     assert.equal((await node.probe(700, never)).inRecovery, false, 'a primary answers at once');
     assert.equal(waited, 0);
   });

@@ -67,7 +67,7 @@ const status = await runProgram('bench', async (signal) => {
     );
   }
   if (rest.length > 0) throw new UsageError(`'${rest.join(' ')}' is too much (see --help)`);
-  const print = stopwatch((line) => console.log(line));
+  const print = stopwatch((line) => console.error(line));
   const switchover = {
     runs: wholeNumber('runs', values.runs, 1),
     clients: wholeNumber('clients', values.clients, 1),

@@ -66,7 +66,12 @@ class Foresight {
     const told = new Set<string>();
     while (!signal.aborted) {
       try {
-        const reason = await whyNot(this.#context, apiOfTarget(this.#context, this.#target), EARLY_WAIT, signal);
+        const reason = await whyNot(
+          this.#context,
+          apiOfTarget(this.#context, this.#target),
+          EARLY_WAIT,
+          signal,
+        );
         if (reason === undefined) this.#provenAt = monotonic();
       } catch (error) {
         if (!hasCode(error, 'aborted')) this.#tell(describeError(error), told);

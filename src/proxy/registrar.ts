@@ -24,7 +24,11 @@ export interface RegistrarOptions {
   readonly timeout: Milliseconds;
   /** Between two looks; by default 10 s. */
   readonly lookInterval?: Milliseconds;
+  /** How long news of a pause that goes on may wait to be told; by default 100 ms. */
+  readonly leisure?: Milliseconds;
 }
+
+const LEISURE: Milliseconds = 100;
 
 const LOOK_INTERVAL: Milliseconds = 10_000;
 
@@ -71,16 +75,21 @@ export class Registrar implements Service {
   }
 
   async #tellForever(signal: AbortSignal): Promise<void> {
-    const { routes, requests, keeper } = this.#options;
+    const { routes, requests, keeper, leisure = LEISURE } = this.#options;
     while (!signal.aborted) {
-      const state = this.#state();
-      const told = toldBy(state);
-      if (told !== this.#toldText) {
-        [this.#told, this.#toldText] = [state, told];
+      if (toldBy(this.#state()) !== this.#toldText) {
+        if (this.#isPaused()) await requests.pause.changed(leisure, signal);
+        const state = this.#state();
+        [this.#told, this.#toldText] = [state, toldBy(state)];
         this.#options.registration.set(state);
       }
       await anyChanged([routes.states, routes.verified, requests.pause, keeper.news, this.#looks], signal);
     }
+  }
+
+  /** It has said so. Next everybody waits to hear that clients run: the rest is told with that, or a moment later. */
+  #isPaused(): boolean {
+    return this.#told?.pause.kind === 'paused' && this.#options.requests.pause.value.kind === 'paused';
   }
 
   #state(): ProxyState {

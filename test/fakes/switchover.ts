@@ -273,7 +273,8 @@ export class FakeCluster {
       },
       probe: async (wait, _timeout, signal): Promise<Probe> => {
         await act(`probe ${name}`, signal);
-        for (let ms = 0; ms < wait && this.primary !== name && !signal.aborted; ms += 5) await sleep(5, signal);
+        for (let ms = 0; ms < wait && this.primary !== name && !signal.aborted; ms += 5)
+          await sleep(5, signal);
         return {
           inRecovery: this.primary !== name,
           timeline: this.timeline,

@@ -115,7 +115,8 @@ export function story(result: SwitchResult): string[] {
 const common = new Set(['ts', 'level', 'event', 'msg', 'id']);
 const longestDetail = 140;
 
-function details(fields: Readonly<Record<string, unknown>>): string {
+/** A log line's own fields. */
+export function details(fields: Readonly<Record<string, unknown>>): string {
   const own = Object.entries(fields).filter(([name]) => !common.has(name));
   const text = own.map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

@@ -1,4 +1,4 @@
-/** What the daemons of all hosts logged while a failover command ran. */
+/** What the daemons of all hosts that are on logged within some time. */
 import type { Playground } from '../playground/client.js';
 import { onMachineClock } from './clock.js';
 import { readLogLine, type FailoverRun, type LogLine } from './failover-command.js';
@@ -20,7 +20,7 @@ export async function daemonLines(
   playground: Playground,
   { started, ended }: Pick<FailoverRun, 'started' | 'ended'>,
 ): Promise<DaemonLine[]> {
-  const hosts = await playground.hosts();
+  const hosts = (await playground.hosts()).filter(({ power }) => power === 'on');
   const wanted = hosts.flatMap(({ name, kind }) => daemonsOf[kind].map((daemon) => ({ host: name, daemon })));
   const logs = await Promise.all(
     wanted.map(async ({ host, daemon }) => {

@@ -1,7 +1,9 @@
-/** `npm run bench -- switchover|idle`. The last line of its output is one JSON object. */
+/** `npm run bench -- switchover|loss|idle`. The last line of its output is one JSON object. */
 import { readArguments, wholeNumber } from './arguments.js';
 import { UsageError } from './errors.js';
+import { faultNames, type FaultName } from './faults.js';
 import { benchIdle } from './idle.js';
+import { benchLoss } from './loss.js';
 import { runProgram } from './program.js';
 import { benchSwitchover, benchWithPgbench, benchWithProxies } from './switchover.js';
 import { stopwatch, withPlayground } from './with-playground.js';
@@ -9,6 +11,7 @@ import { stopwatch, withPlayground } from './with-playground.js';
 const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--breakdown] [OPTIONS]
        npm run bench -- switchover --pgbench [--pgbench-scale N] [--pgbench-rate N] [--runs N] [OPTIONS]
        npm run bench -- switchover --proxies N [--runs N] [OPTIONS]
+       npm run bench -- loss [--fault power|postgres|cut] [--runs N] [--clients N] [--breakdown] [OPTIONS]
        npm run bench -- idle [--settle SECONDS] [--seconds SECONDS] [OPTIONS]
 
 switchover  Clients write through the bouncers of all Postgres nodes and app hosts while \`pgcm failover\`
@@ -30,6 +33,13 @@ switchover  Clients write through the bouncers of all Postgres nodes and app hos
   --pgbench-rate N    transactions a second (200)
   --proxies N         without, and then with N more registered proxies, each with its own etcd client
                       and a simulated PgBouncer; growth_ms is by how much the median overhead grows
+loss        The same when the primary is lost under clients that write through the bouncers of the surviving
+            Postgres nodes and app hosts. manager_ms: from the fault to a node taking writes, which a
+            prober asks of each of them; errors_per_client_max: the most that one client saw in one run
+  --fault power       its host loses its power (the default)
+          postgres    its postmaster is killed with SIGKILL
+          cut         its host's cable is cut
+  --clients N         (8)
 idle        Memory and CPU of supervise (with its child processes) and proxy when nothing happens: the
             means of --seconds (60) after --settle (60).
 
@@ -38,12 +48,25 @@ Options
   --keep              leave the playground up
 `;
 
+const usualClients = { switchover: '9', loss: '8', idle: '1' } as const;
+
+function isBench(word: string | undefined): word is keyof typeof usualClients {
+  return word !== undefined && Object.hasOwn(usualClients, word);
+}
+
+function faultOf(word: string): FaultName {
+  const fault = faultNames.find((name) => name === word);
+  if (fault === undefined) throw new UsageError(`--fault: '${word}' is none of ${faultNames.join(', ')}`);
+  return fault;
+}
+
 const status = await runProgram('bench', async (signal) => {
   const { values, positionals } = readArguments({
     args: process.argv.slice(2),
     options: {
       runs: { type: 'string', default: '5' },
-      clients: { type: 'string', default: '9' },
+      clients: { type: 'string' },
+      fault: { type: 'string', default: 'power' },
       breakdown: { type: 'boolean', default: false },
       pgbench: { type: 'boolean', default: false },
       'pgbench-scale': { type: 'string', default: '30' },
@@ -61,7 +84,7 @@ const status = await runProgram('bench', async (signal) => {
     process.stdout.write(help);
     return 0;
   }
-  if (bench !== 'switchover' && bench !== 'idle') {
+  if (!isBench(bench)) {
     throw new UsageError(
       `${bench === undefined ? 'which benchmark?' : `no benchmark '${bench}'`} (see --help)`,
     );
@@ -70,11 +93,12 @@ const status = await runProgram('bench', async (signal) => {
   const print = stopwatch((line) => console.error(line));
   const switchover = {
     runs: wholeNumber('runs', values.runs, 1),
-    clients: wholeNumber('clients', values.clients, 1),
+    clients: wholeNumber('clients', values.clients ?? usualClients[bench], 1),
     breakdown: values.breakdown,
     print,
     signal,
   };
+  const loss = { ...switchover, fault: faultOf(values.fault) };
   const pgbench = {
     scale: wholeNumber('pgbench-scale', values['pgbench-scale'], 1),
     rate: wholeNumber('pgbench-rate', values['pgbench-rate'], 1),
@@ -97,6 +121,7 @@ const status = await runProgram('bench', async (signal) => {
   };
   const report = await withPlayground<object>(choice, (playground) => {
     if (bench === 'idle') return benchIdle(playground, idle);
+    if (bench === 'loss') return benchLoss(playground, loss);
     if (values.pgbench) return benchWithPgbench(playground, switchover, pgbench);
     if (proxies > 0) return benchWithProxies(playground, switchover, proxies);
     return benchSwitchover(playground, switchover);

@@ -44,6 +44,13 @@ export function lostAndDoubt(
   };
 }
 
+/** How many of these the client had that had most of them. */
+export function mostPerClient(failures: readonly Pick<Failure, 'client'>[]): number {
+  const counts = new Map<number, number>();
+  for (const { client } of failures) counts.set(client, (counts.get(client) ?? 0) + 1);
+  return Math.max(0, ...counts.values());
+}
+
 export interface Spread {
   readonly min: number;
   readonly median: number;

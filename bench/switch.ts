@@ -2,12 +2,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
 import type { HostKind } from '../playground/plan.js';
-import { isPrimary, rolesOf, sql, type Roles } from './cluster.js';
+import { isPrimary, rolesOf, type Roles } from './cluster.js';
 import { daemonLines, moveIssuedAt, type DaemonLine } from './daemon-logs.js';
 import { runFailover, type FailoverRun } from './failover-command.js';
-import { InsideProgram } from './inside-program.js';
-import type { Window } from './measure.js';
-import type { Ack, Failure, LoadConfig, LoadRecord, ProbeConfig, ProbeRecord, Target } from './records.js';
+import type { ProbeRecord, Target } from './records.js';
+import {
+  idsIn,
+  makeTables,
+  spreadOver,
+  startLoad,
+  startProber,
+  stopLoad,
+  type ClientsView,
+} from './under-load.js';
 
 /** So many clients, spread evenly over the bouncers of these kinds of hosts. */
 export interface Spread {
@@ -29,16 +36,12 @@ export interface SwitchOptions {
   readonly signal: AbortSignal;
 }
 
-export interface SwitchResult {
+export interface SwitchResult extends ClientsView {
   readonly before: Roles;
   /** The nodes that take writes afterwards. */
   readonly primaries: readonly string[];
   readonly command: FailoverRun;
   readonly targets: readonly Target[];
-  /** From the first to the last instant at which the clients wrote. */
-  readonly window: Window;
-  readonly acks: readonly Ack[];
-  readonly failures: readonly Failure[];
   /** The ids that the new primary itself has; empty when there is none. */
   readonly present: ReadonlySet<number>;
   /** What the daemons logged meanwhile. */
@@ -50,16 +53,7 @@ export interface SwitchResult {
   readonly longestProbeGap: number;
 }
 
-/** A load that is never told to stop ends after this. */
-const longestSeconds = 300;
-/**
- * Longer than a pause lasts at most: the patience of these clients is not what is measured. A statement may
- * hang for so long when the load is told to stop.
- */
-const statementTimeoutMs = 30_000;
-/** A little more than the 50 a second that each client has to reach, as timers are late, never early. */
-const rate = 55;
-const tables = { load: 'bench_load', prober: 'bench_prober' } as const;
+const probeIntervalMs = 5;
 
 export async function switchUnderLoad(playground: Playground, options: SwitchOptions): Promise<SwitchResult> {
   const { signal } = options;
@@ -67,30 +61,18 @@ export async function switchUnderLoad(playground: Playground, options: SwitchOpt
   await makeTables(playground, before.primary.name);
   const targets = await targetsOf(playground, options.spread);
   const beside = await options.beside?.(before);
-  const prober = await InsideProgram.start<ProbeRecord>(playground, 'prober-main', {
-    host: before.sync.address,
-    port: 5432,
-    table: tables.prober,
-    seconds: longestSeconds,
-    intervalMs: 5,
-  } satisfies ProbeConfig);
-  const load = await InsideProgram.start<LoadRecord>(playground, 'load-main', {
-    targets,
-    table: tables.load,
-    seconds: longestSeconds,
-    rate,
-    statementTimeoutMs,
-  } satisfies LoadConfig);
+  const prober = await startProber(playground, before.sync, probeIntervalMs);
+  const load = await startLoad(playground, targets);
   try {
     await Promise.all([prober.reached('recovery', signal), load.reached('started', signal)]);
     await delay(options.leadMs, undefined, { signal });
     // From the node that is neither, so that neither's work is the command's.
     const command = await runFailover(playground, await commandNode(playground, before), options);
     await delay(options.leadMs, undefined, { signal });
-    await load.stop(statementTimeoutMs + 15_000);
+    const clients = await stopLoad(load);
     await prober.stop(5_000);
     await beside?.stop();
-    const seen = { before, command, targets, ...clientsView(load.records), ...probersView(prober.records) };
+    const seen = { before, command, targets, ...clients, ...probersView(prober.records) };
     return { ...seen, ...(await afterwards(playground, before, command)) };
   } finally {
     load.kill();
@@ -99,44 +81,20 @@ export async function switchUnderLoad(playground: Playground, options: SwitchOpt
   }
 }
 
-async function makeTables(playground: Playground, primary: string): Promise<void> {
-  const statements = [
-    `drop table if exists ${tables.load}, ${tables.prober}`,
-    `create table ${tables.load} (id bigint primary key, client int not null)`,
-    `create table ${tables.prober} (at timestamptz not null default clock_timestamp())`,
-    `alter table ${tables.load} owner to app`,
-    `alter table ${tables.prober} owner to app`,
-  ];
-  await sql(playground, primary, statements.join('; '), 'app');
-}
-
 async function targetsOf(playground: Playground, spread: readonly Spread[]): Promise<Target[]> {
   const hosts = await playground.hosts();
-  const over = ({ kinds, clients }: Spread): Target[] => {
-    const bouncers = hosts.filter(({ kind }) => kinds.includes(kind));
-    return bouncers.map(({ name, address }, index) => ({
-      name,
-      host: address,
-      port: 6432,
-      clients: Math.floor(clients / bouncers.length) + (index < clients % bouncers.length ? 1 : 0),
-    }));
-  };
-  return spread.flatMap(over).filter((target) => target.clients > 0);
+  return spread.flatMap(({ kinds, clients }) =>
+    spreadOver(
+      hosts.filter(({ kind }) => kinds.includes(kind)),
+      clients,
+    ),
+  );
 }
 
 async function commandNode(playground: Playground, { primary, sync }: Roles): Promise<string> {
   const nodes = await playground.hosts('postgres');
   const third = nodes.find(({ name }) => name !== primary.name && name !== sync.name);
   return (third ?? sync).name;
-}
-
-function clientsView(records: readonly LoadRecord[]): Pick<SwitchResult, 'acks' | 'failures' | 'window'> {
-  const acks = records.filter((record) => record.kind === 'ack');
-  const failures = records.filter((record) => record.kind === 'failure');
-  const started = records.find((record) => record.kind === 'started');
-  const ended = records.find((record) => record.kind === 'ended');
-  if (started === undefined || ended === undefined) throw new Error('the load did not run to its end');
-  return { acks, failures, window: { from: started.at, to: ended.stopped } };
 }
 
 function probersView(records: readonly ProbeRecord[]): Pick<SwitchResult, 'writable' | 'longestProbeGap'> {
@@ -154,18 +112,11 @@ async function afterwards(
   const answers = await Promise.all(nodes.map((name) => isPrimary(playground, name)));
   const primaries = nodes.filter((_, index) => answers[index]);
   const [primary] = primaries;
-  const ids =
-    primary === undefined ? '' : await sql(playground, primary, `select id from ${tables.load}`, 'app');
   const daemons = await daemonLines(playground, command);
   return {
     primaries,
     daemons,
-    present: new Set(
-      ids
-        .split('\n')
-        .filter((line) => line !== '')
-        .map(Number),
-    ),
+    present: primary === undefined ? new Set() : await idsIn(playground, primary),
     moveIssued: moveIssuedAt(daemons, sync.name),
   };
 }

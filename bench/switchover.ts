@@ -17,6 +17,7 @@ import type { Spread } from './measure.js';
 import { addCounts, initialise, Pgbench, type PgbenchCounts, type PgbenchOptions } from './pgbench.js';
 import { withProxies } from './proxies.js';
 import { switchUnderLoad, type SwitchOptions, type SwitchResult } from './switch.js';
+import { leastRate } from './under-load.js';
 
 export interface SwitchoverOptions {
   readonly runs: number;
@@ -57,8 +58,6 @@ export interface ProxiesReport {
 const refused = 3;
 const mostTries = 3;
 const retryMs = 5_000;
-/** What each client has to reach for the figures to mean anything. */
-const leastRate = 50;
 const leadMs = 3_000;
 /** The command ends when the old primary streams; Pacemaker takes note of it some seconds later. */
 const rejoinMs = 20_000;

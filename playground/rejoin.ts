@@ -4,7 +4,7 @@ import { look } from './cluster.js';
 import { PlaygroundError } from './errors.js';
 
 /** Where docker/node keeps the files of ocf:heartbeat:pgsql (its parameter tmpdir). */
-const lockFile = '/var/lib/postgresql/tmp/PGSQL.lock';
+export const lockFile = '/var/lib/postgresql/tmp/PGSQL.lock';
 
 const primaryWithinMs = 30_000;
 
@@ -24,11 +24,16 @@ export async function rejoin(playground: Playground): Promise<readonly string[]>
   for (const { name } of nodes) {
     if (name === primary) continue;
     if ((await playground.exec(name, ['test', '-e', lockFile])).status !== 0) continue;
-    await must(playground, name, ['rm', '-f', lockFile]);
-    await must(playground, name, ['crm_resource', '--cleanup', '--resource', 'msPostgresql', '--node', name]);
+    await readmit(playground, name);
     rejoined.push(name);
   }
   return rejoined;
+}
+
+/** Lets the agent start PostgreSQL on this node again, and Pacemaker try it. */
+export async function readmit(playground: Playground, name: string): Promise<void> {
+  await must(playground, name, ['rm', '-f', lockFile]);
+  await must(playground, name, ['crm_resource', '--cleanup', '--resource', 'msPostgresql', '--node', name]);
 }
 
 /** The primary has the file, too: so who it is must be known. crm_mon tells it some time after the promotion. */

@@ -1,0 +1,50 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Playground } from './client.js';
+import { asPostgres, look } from './cluster.js';
+import { PlaygroundError } from './errors.js';
+import type { HostStatus } from './protocol.js';
+import { lockFile, readmit } from './rejoin.js';
+
+const dataDirectory = '/var/lib/postgresql/15/main';
+const startedWithinMs = 60_000;
+const stoppedWithinMs = 30_000;
+const copyWithinMs = 120_000;
+const lookEveryMs = 200;
+
+/**
+ * Make a primary that was lost a standby again: its data may hold what no other node has, so they are
+ * copied anew from the primary of now. Only where the agent keeps PostgreSQL down, as it does after such a loss.
+ *
+ * @returns whether there was anything to do
+ */
+export async function rebuild(playground: Playground, lost: string, primary: HostStatus): Promise<boolean> {
+  await until(`${lost} is started and online in Pacemaker`, startedWithinMs, async () => {
+    const host = (await playground.hosts()).find(({ name }) => name === lost);
+    return host?.started === true && (await look(playground, primary.name)).online.includes(lost);
+  });
+  if ((await playground.exec(lost, ['test', '-e', lockFile])).status !== 0) return false;
+  // After a SIGKILL of the postmaster its children may live on for a moment.
+  await until(`no PostgreSQL runs on ${lost}`, stoppedWithinMs, async () => {
+    return (await playground.exec(lost, ['pgrep', '-x', 'postgres'])).status === 1;
+  });
+  const copy = ['pg_basebackup', '-h', primary.address, '-U', 'replicator', '-D', dataDirectory];
+  const script = `find ${dataDirectory} -mindepth 1 -delete && exec "$@"`;
+  const { status, stderr } = await playground.exec(
+    lost,
+    asPostgres('sh', '-ec', script, 'sh', ...copy, '--wal-method=stream', '--checkpoint=fast'),
+    { timeoutMs: copyWithinMs },
+  );
+  if (status !== 0)
+    throw new PlaygroundError(`${lost}: copying the data from ${primary.name}: ${stderr.trim()}`);
+  await readmit(playground, lost);
+  return true;
+}
+
+async function until(what: string, withinMs: number, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline)
+      throw new PlaygroundError(`rebuild: not so after ${withinMs / 1_000} s: ${what}`);
+    await delay(lookEveryMs);
+  }
+}

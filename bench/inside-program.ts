@@ -54,6 +54,11 @@ export class InsideProgram<R extends { readonly kind: string }> {
     return new InsideProgram<R>(child, `${name} in ${host}`);
   }
 
+  /** One that was started elsewhere, with its standard output and error piped. */
+  static of<R extends { readonly kind: string }>(child: ChildProcess, name: string): InsideProgram<R> {
+    return new InsideProgram<R>(child, name);
+  }
+
   /** @throws when it ends before it says so, or the signal is aborted */
   async reached(kind: R['kind'], signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#wake();
@@ -80,6 +85,11 @@ export class InsideProgram<R extends { readonly kind: string }> {
   /** For clean-up; nothing happens when it is gone. */
   kill(): void {
     this.child.kill('SIGKILL');
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw this.#error('was not started');
+    return this.child.pid;
   }
 
   get #isOver(): boolean {

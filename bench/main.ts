@@ -1,9 +1,10 @@
-/** `npm run bench -- switchover|loss|idle`. The last line of its output is one JSON object. */
+/** `npm run bench -- switchover|loss|routes|idle`. The last line of its output is one JSON object. */
 import { readArguments, wholeNumber } from './arguments.js';
 import { UsageError } from './errors.js';
 import { faultNames, type FaultName } from './faults.js';
 import { benchIdle } from './idle.js';
 import { benchLoss } from './loss.js';
+import { benchRoutes } from './routes.js';
 import { runProgram } from './program.js';
 import { benchSwitchover, benchWithPgbench, benchWithProxies } from './switchover.js';
 import { stopwatch, withPlayground } from './with-playground.js';
@@ -12,6 +13,7 @@ const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--bre
        npm run bench -- switchover --pgbench [--pgbench-scale N] [--pgbench-rate N] [--runs N] [OPTIONS]
        npm run bench -- switchover --proxies N [--runs N] [OPTIONS]
        npm run bench -- loss [--fault power|postgres|cut] [--runs N] [--clients N] [--breakdown] [OPTIONS]
+       npm run bench -- routes [--proxies N] [--puts N] [--seconds SECONDS]
        npm run bench -- idle [--settle SECONDS] [--seconds SECONDS] [OPTIONS]
 
 switchover  Clients write through the bouncers of all Postgres nodes and app hosts while \`pgcm failover\`
@@ -40,6 +42,16 @@ loss        The same when the primary is lost under clients that write through t
           postgres    its postmaster is killed with SIGKILL
           cut         its host's cable is cut
   --clients N         (8)
+routes      How soon many proxies in one process, each with its own etcd client, watches, lease and simulated
+            PgBouncer, apply a new route: with 10, with 100 and with N of them, on three etcd members in
+            the package layer, whose leader is killed and started again meanwhile. Prints, as JSON:
+              applied_ms   put of a new route, until a proxy's bouncer was seen to lead there
+              acked_ms     until its acknowledgement was seen in etcd
+              missed       routes that a proxy had not applied within 10 s; reordered: an older one
+                           after a newer one
+              idle         what they cost when nothing changes, over --seconds (20)
+  --proxies N         (1000)
+  --puts N            new routes, one after the other (30)
 idle        Memory and CPU of supervise (with its child processes) and proxy when nothing happens: the
             means of --seconds (60) after --settle (60).
 
@@ -48,7 +60,10 @@ Options
   --keep              leave the playground up
 `;
 
-const usualClients = { switchover: '9', loss: '8', idle: '1' } as const;
+/** Of the benchmarks: how many clients. */
+const usualClients = { switchover: '9', loss: '8', routes: '1', idle: '1' } as const;
+const usualSeconds = { switchover: '1', loss: '1', routes: '20', idle: '60' } as const;
+const usualProxies = { switchover: '0', loss: '0', routes: '1000', idle: '0' } as const;
 
 function isBench(word: string | undefined): word is keyof typeof usualClients {
   return word !== undefined && Object.hasOwn(usualClients, word);
@@ -71,9 +86,10 @@ const status = await runProgram('bench', async (signal) => {
       pgbench: { type: 'boolean', default: false },
       'pgbench-scale': { type: 'string', default: '30' },
       'pgbench-rate': { type: 'string', default: '200' },
-      proxies: { type: 'string', default: '0' },
+      proxies: { type: 'string' },
+      puts: { type: 'string', default: '30' },
       settle: { type: 'string', default: '60' },
-      seconds: { type: 'string', default: '60' },
+      seconds: { type: 'string' },
       name: { type: 'string' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -91,6 +107,12 @@ const status = await runProgram('bench', async (signal) => {
   }
   if (rest.length > 0) throw new UsageError(`'${rest.join(' ')}' is too much (see --help)`);
   const print = stopwatch((line) => console.error(line));
+  const seconds = wholeNumber('seconds', values.seconds ?? usualSeconds[bench], 1);
+  const proxies = wholeNumber('proxies', values.proxies ?? usualProxies[bench], 0);
+  if (bench === 'routes') {
+    const puts = wholeNumber('puts', values.puts, 3);
+    return benchRoutes({ proxies: Math.max(1, proxies), puts, idleSeconds: seconds, print, signal });
+  }
   const switchover = {
     runs: wholeNumber('runs', values.runs, 1),
     clients: wholeNumber('clients', values.clients ?? usualClients[bench], 1),
@@ -105,11 +127,10 @@ const status = await runProgram('bench', async (signal) => {
   };
   const idle = {
     settleSeconds: wholeNumber('settle', values.settle, 0),
-    seconds: wholeNumber('seconds', values.seconds, 1),
+    seconds,
     print,
     signal,
   };
-  const proxies = wholeNumber('proxies', values.proxies, 0);
   if (values.pgbench && proxies > 0)
     throw new UsageError('--pgbench and --proxies are two benchmarks (see --help)');
   const choice = {

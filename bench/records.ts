@@ -81,11 +81,26 @@ export interface ProxiesConfig {
   readonly endpoints: readonly string[];
   readonly masterKey: string;
   readonly seconds: number;
+  /** Tell of each route that each of them has applied. */
+  readonly tellApplied?: boolean;
 }
 
 export type ProxiesRecord =
   /** All of them are registered and lead to the published route. */
   | { readonly kind: 'started'; readonly at: number }
+  /** A route is in its file, and its bouncer was seen to lead there. */
+  | { readonly kind: 'applied'; readonly at: number; readonly proxy: string; readonly revision: number }
   /** Something that one of them logged as a warning or an error. */
   | { readonly kind: 'complaint'; readonly at: number; readonly proxy: string; readonly text: string }
-  | { readonly kind: 'ended'; readonly at: number };
+  /** With the most memory that the process had, in 10^6 bytes. */
+  | { readonly kind: 'ended'; readonly at: number; readonly rssMb: number };
+
+/** What the driver of `bench routes` is to do, in the package layer. */
+export interface RoutesConfig {
+  /** So many proxies, one size after the other; the last one is the benchmark's own. */
+  readonly sizes: readonly number[];
+  /** New routes for each size. */
+  readonly puts: number;
+  /** To look for so long at what proxies cost when nothing changes. */
+  readonly idleSeconds: number;
+}

@@ -8,6 +8,8 @@ import { proxyRegistration } from '../../src/etcd/proxy-registry.js';
 import { EtcdRouteStore } from '../../src/etcd/route-store.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
 import { proxyDaemon, type ProxyDaemon } from '../../src/proxy/daemon.js';
+import type { VerifiedRoute } from '../../src/proxy/proxy.js';
+import type { Latest } from '../../src/runtime/latest.js';
 import { runServices, type Service } from '../../src/runtime/service-group.js';
 import type { ProxiesConfig } from '../records.js';
 import { SimulatedBouncer } from './simulated-bouncer.js';
@@ -55,6 +57,11 @@ export class SimulatedProxy implements Service {
       firstReadTimeout: followed.getTimeout,
     });
     return new SimulatedProxy(name, etcd, daemon);
+  }
+
+  /** The last route that its bouncer was seen to lead to. */
+  get verified(): Latest<VerifiedRoute | undefined> {
+    return this.daemon.proxy.verified;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -48,7 +48,7 @@ describe('the proxies of the benchmark', () => {
     const { proxies } = await list();
     assert.deepEqual(
       proxies.map((proxy) => [proxy.id, proxy.route?.address, proxy.pause.kind, proxy.error]),
-      ['sim008', 'sim009', 'sim010'].map((name) => [name, '10.0.0.1', 'running', '']),
+      ['sim0008', 'sim0009', 'sim0010'].map((name) => [name, '10.0.0.1', 'running', '']),
     );
     assert.equal(await program.stop(), 0);
     assert.deepEqual((await list()).proxies, []);

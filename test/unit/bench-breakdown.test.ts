@@ -143,7 +143,7 @@ test('what many proxies complain of is told once', () => {
       text: `{"level":"warn","ts":"${proxy}","error":"${error} ${proxy}"}`,
     }) as const;
   const records = [complaint('sim001', 'late'), complaint('sim002', 'away'), complaint('sim003', 'late')];
-  assert.deepEqual(complaintsIn([...records, { kind: 'ended', at: 2 }]), [
+  assert.deepEqual(complaintsIn([...records, { kind: 'ended', at: 2, rssMb: 50 }]), [
     '2 x {"level":"warn","error":"late PROXY"}',
     '1 x {"level":"warn","error":"away PROXY"}',
   ]);

@@ -2,21 +2,26 @@
  * Which folder of src/ may import which. The domain imports nothing; adapters import the domain and the
  * runtime helpers; the use cases (failover, supervise, proxy) see ports only, and cli/ wires.
  */
-const adapters = ['cluster', 'etcd', 'pgbouncer', 'postgres', 'grpc'];
+const adapters = ['cluster', 'etcd', 'pgbouncer', 'postgres', 'grpc', 'outputs'];
 const useCases = ['failover', 'supervise', 'proxy', 'cleanup', 'status'];
 const shared = ['domain', 'runtime', 'telemetry'];
 /** These write or show the JSON records that src/records/ declares. */
 const withRecords = ['etcd', 'grpc', 'failover', 'status'];
 /** Both keep PgBouncers paused, so what does that is neither's own. */
 const withPausing = ['supervise', 'proxy'];
+/** These make files from templates. */
+const withRendering = ['pgbouncer', 'outputs'];
 const layers = {
   domain: [],
   records: ['domain'],
   pausing: ['domain', 'runtime'],
+  rendering: ['domain', 'runtime'],
   runtime: ['domain'],
   telemetry: ['domain', 'runtime'],
   config: ['domain', 'runtime'],
-  ...Object.fromEntries(adapters.map((adapter) => [adapter, [...shared, ...records(adapter)]])),
+  ...Object.fromEntries(
+    adapters.map((adapter) => [adapter, [...shared, ...records(adapter), ...rendering(adapter)]]),
+  ),
   ...Object.fromEntries(
     useCases.map((useCase) => [useCase, [...shared, ...records(useCase), ...pausing(useCase)]]),
   ),
@@ -25,6 +30,10 @@ const layers = {
 
 function records(folder) {
   return withRecords.includes(folder) ? ['records'] : [];
+}
+
+function rendering(folder) {
+  return withRendering.includes(folder) ? ['rendering'] : [];
 }
 
 function pausing(folder) {

@@ -6,6 +6,7 @@ import { createEtcd, type Etcd, type EtcdOptions } from '../../src/etcd/client.j
 import { EtcdPauseRequests } from '../../src/etcd/pause-requests.js';
 import { proxyRegistration } from '../../src/etcd/proxy-registry.js';
 import { EtcdRouteStore } from '../../src/etcd/route-store.js';
+import { EtcdTopologyStore } from '../../src/etcd/topology-store.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
 import { proxyDaemon, type ProxyDaemon } from '../../src/proxy/daemon.js';
 import type { VerifiedRoute } from '../../src/proxy/proxy.js';
@@ -43,6 +44,7 @@ export class SimulatedProxy implements Service {
     const daemon = proxyDaemon({
       identity: { id: name, host: name, instance: randomUUID(), version: 'simulated' },
       routes: new EtcdRouteStore(etcd, { ...followed, key: options.masterKey }, log),
+      topologies: new EtcdTopologyStore(etcd, { ...followed, routeKey: options.masterKey }, log),
       requests: new EtcdPauseRequests(etcd, followed, log),
       registration: proxyRegistration(etcd, { id: name, host: name }, log),
       bouncers: [new SimulatedBouncer(name, { config: configFile, pause: join(folder, 'pause') })],
@@ -50,6 +52,8 @@ export class SimulatedProxy implements Service {
         { configFile, templateFile, timeout: bouncerTimeout },
         new AbortController().signal,
       ),
+      outputs: [],
+      replicas: { maxLag: 16 * 1_024 ** 2, fallback: 'none' },
       probe: undefined,
       log,
       timeout: bouncerTimeout,

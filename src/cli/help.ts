@@ -54,7 +54,8 @@ function optionsIntroduction(): readonly string[] {
 }
 
 function optionHelp(name: OptionName): readonly string[] {
-  const { kind, explain } = declaration(name);
+  const { kind, explain, onlyInFile } = declaration(name);
+  if (onlyInFile === true) return [`  [[${name}]] in the TOML file`, ...indent(explain, 6)];
   const value = kind.label === '' ? '' : ` ${kind.label}`;
   return [`  --${name}${value}  (default: ${defaultText(name)})`, ...indent(explain, 6)];
 }

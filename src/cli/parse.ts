@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { declaration, isOptionName, optionNames, type OptionName } from '../config/options.js';
+import { declaration, flagNames, isOptionName, type OptionName } from '../config/options.js';
 import type { Flags } from '../config/sources.js';
 import { didYouMean, suggest } from '../config/suggest.js';
 import { quote } from '../domain/address.js';
@@ -79,7 +79,7 @@ const parseOptions: ParseArgsConfig['options'] = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
   ...Object.fromEntries(
-    optionNames.map((name) => [
+    flagNames.map((name) => [
       name,
       { type: declaration(name).kind.label === '' ? 'boolean' : 'string' } as const,
     ]),
@@ -100,7 +100,7 @@ function readWords(args: readonly string[]): Words {
       const { name, value, index } = token;
       if (name === 'help' || name === 'version') {
         switches.add(name);
-      } else if (!isOptionName(name)) {
+      } else if (!isFlag(name)) {
         const problem = unknownOption(args[index] ?? '');
         if (!problems.includes(problem)) problems.push(problem);
         if (value === undefined) valueOfUnknown = index + 1;
@@ -112,6 +112,10 @@ function readWords(args: readonly string[]): Words {
     }
   }
   return { positionals, flags, switches, problems };
+}
+
+function isFlag(name: string): name is OptionName {
+  return isOptionName(name) && flagNames.includes(name);
 }
 
 type Token = NonNullable<ReturnType<typeof parse>['tokens']>[number];
@@ -158,7 +162,7 @@ function tokensOf(args: readonly string[], offset = 0): readonly Token[] {
 function unknownOption(arg: string): string {
   const [written = ''] = arg.split('=');
   const name = written.replace(/^-+/, '');
-  const meant = isOptionName(name) ? name : suggest(name, optionNames);
+  const meant = isFlag(name) ? name : suggest(name, flagNames);
   const short = !written.startsWith('--') && meant === undefined;
   return `${short ? written.slice(0, 2) : written}: no such option${didYouMean(meant && `--${meant}`)}`;
 }

@@ -7,12 +7,13 @@ import type { RouteProbe } from '../domain/route-probe.js';
 import { EtcdPauseRequests } from '../etcd/pause-requests.js';
 import { proxyRegistration } from '../etcd/proxy-registry.js';
 import { apiServer } from '../grpc/server.js';
+import { TemplatedOutput } from '../outputs/templated-output.js';
 import { TemplatedConfig } from '../pgbouncer/bouncer-config.js';
 import { PostgresRouteProbe } from '../postgres/route-probe.js';
 import { proxyDaemon } from '../proxy/daemon.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import type { Command } from './context.js';
-import { bouncersOf, openEtcd, routeStore, runDaemon } from './parts.js';
+import { bouncersOf, openEtcd, routeStore, runDaemon, topologyStore } from './parts.js';
 import { version } from './version.js';
 
 export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
@@ -28,10 +29,13 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   const daemon = proxyDaemon({
     identity: { id, host, instance: randomUUID(), version: await version(signal) },
     routes: routeStore(etcd, config, log),
+    topologies: topologyStore(etcd, config, log),
     requests: new EtcdPauseRequests(etcd, followed, log),
     registration: proxyRegistration(etcd, { id, host }, log),
     bouncers: bouncersOf(config),
     config: bouncerConfig,
+    outputs: config.output.map((output) => new TemplatedOutput(output)),
+    replicas: { maxLag: config['max-replica-lag'], fallback: config['replica-fallback'] },
     probe: routeProbe(config),
     log,
     timeout: config['pgbouncer-timeout'],

@@ -1,6 +1,7 @@
 import { commandNames, type CommandName } from './command-names.js';
 import { boolean, choice, duration, list, path, port, secret, size, text, type Kind } from './kinds.js';
 import { bindAddress, etcdEndpoint, hostPort } from './network-kinds.js';
+import { outputBlocks } from './output-blocks.js';
 
 /** One option. Its flag, its variable, its TOML key, its help and its place in the README all come from this. */
 export interface Option<T, C extends CommandName = CommandName> {
@@ -17,6 +18,8 @@ export interface Option<T, C extends CommandName = CommandName> {
   readonly secretFor?: string;
   /** It is accepted and has no effect: why. */
   readonly obsolete?: string;
+  /** It has neither a flag nor a variable. */
+  readonly onlyInFile?: true;
 }
 
 function option<T, const C extends CommandName>(declaration: {
@@ -28,6 +31,7 @@ function option<T, const C extends CommandName>(declaration: {
   readonly pem?: 'certificate' | 'private key';
   readonly secretFor?: string;
   readonly obsolete?: string;
+  readonly onlyInFile?: true;
 }): Option<T, C> {
   return declaration;
 }
@@ -202,6 +206,22 @@ export const options = {
     default: '/etc/pgbouncer/pgbouncer.ini.template',
     commands: ['proxy'],
     explain: "The template of that file. {{.Host}}, {{Host}} and {{host}} become the primary's address.",
+  }),
+  'max-replica-lag': option({
+    kind: size(),
+    default: 16 * 1_024 ** 2,
+    commands: ['proxy'],
+    explain:
+      'The most WAL that a standby may have left to flush to be one of the Replicas of templates. One that had more ' +
+      'is back among them with half of it. Published figures are rounded to a power of two.',
+  }),
+  'replica-fallback': option({
+    kind: choice('none', 'primary'),
+    default: 'none',
+    commands: ['proxy'],
+    explain:
+      'Where the Replicas of templates lead while no standby is healthy: to none, and the template says what ' +
+      'happens then, or to the primary.',
   }),
   'pgbouncer-timeout': option({
     kind: duration(),
@@ -570,6 +590,16 @@ export const options = {
       'How long Pacemaker may take to accept a command, not to carry it out. Clients wait meanwhile, as they are ' +
       'paused by then.',
   }),
+  // The last: in TOML everything that stands behind a block belongs to it.
+  output: option({
+    kind: outputBlocks(),
+    default: [],
+    commands: ['proxy'],
+    onlyInFile: true,
+    explain:
+      'Files of other programs that follow the primary, too, each a block of the TOML file with a template, a file, a ' +
+      'command that checks it and one that reloads the program: HAProxy, for instance. docs/outputs.md tells of their keys.',
+  }),
 } as const;
 
 export type OptionName = keyof typeof options;
@@ -587,6 +617,9 @@ export type ConfigOf<C extends CommandName> = Pick<
 >;
 
 export const optionNames = Object.keys(options) as readonly OptionName[];
+
+/** Those that have a flag and a variable. */
+export const flagNames = optionNames.filter((name) => declaration(name).onlyInFile !== true);
 
 /** A declaration without the type of its value, for code that treats all options alike. */
 export function declaration(name: OptionName): Option<unknown> {

@@ -1,6 +1,7 @@
 import { defaultText, usersText } from './describe.js';
 import type { Loaded } from './load.js';
 import { declaration, optionNames, type OptionName } from './options.js';
+import { exampleBlock } from './output-blocks.js';
 import type { Origin } from './sources.js';
 import { wrap } from './wrap.js';
 
@@ -26,7 +27,8 @@ export function showConfig({ config, origins }: Pick<Loaded, 'config' | 'origins
 }
 
 function assignment(name: OptionName, value: unknown, origins: Loaded['origins']): string {
-  const { kind, follows, obsolete } = declaration(name);
+  const { kind, follows, obsolete, onlyInFile } = declaration(name);
+  if (onlyInFile === true) return kind.toToml(value) || exampleBlock();
   if (kind.secret) return `# ${name} = "..."`;
   const line = `${name} = ${kind.toToml(value)}`;
   const unset = (follows !== undefined || obsolete !== undefined) && !origins.has(name);

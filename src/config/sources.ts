@@ -1,6 +1,13 @@
 import { commandNames, type CommandName } from './command-names.js';
 import type { Reading } from './kinds.js';
-import { declaration, isOptionName, optionNames, variableName, type OptionName } from './options.js';
+import {
+  declaration,
+  flagNames,
+  isOptionName,
+  optionNames,
+  variableName,
+  type OptionName,
+} from './options.js';
 import { didYouMean, suggest } from './suggest.js';
 import type { TomlFile } from './toml-file.js';
 
@@ -51,13 +58,13 @@ export function fromFlags(flags: Flags, command: CommandName | undefined): Sourc
 
 /** PGCM_ and the option's name. An empty variable counts as one that is not there, as it did for viper. */
 export function fromEnvironment(env: Environment): Source {
-  const candidates = optionNames.flatMap((name): Candidate[] => {
+  const candidates = flagNames.flatMap((name): Candidate[] => {
     const where = variableName(name);
     const text = env[where];
     if (text === undefined || text === '') return [];
     return [{ name, origin: 'environment', where, reading: declaration(name).kind.read(text) }];
   });
-  const variables = optionNames.map(variableName);
+  const variables = flagNames.map(variableName);
   const problems: string[] = [];
   const warnings: string[] = [];
   for (const unknown of Object.keys(env).filter(
@@ -95,8 +102,8 @@ export function fromFile(file: TomlFile): Source {
 }
 
 function nearOption(variable: string): OptionName | undefined {
-  const meant = suggest(variable.slice('PGCM_'.length), optionNames);
-  return optionNames.find((name) => name === meant);
+  const meant = suggest(variable.slice('PGCM_'.length), flagNames);
+  return flagNames.find((name) => name === meant);
 }
 
 function commandOrTable(key: string, value: unknown): string | undefined {

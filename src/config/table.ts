@@ -1,13 +1,12 @@
 import { defaultText, usersText } from './describe.js';
 import { declaration, optionNames } from './options.js';
-
-const START = '<!-- options:start -->';
-const END = '<!-- options:end -->';
+import { outputTable } from './output-blocks.js';
 
 /** All options as a Markdown table. */
 export function optionsTable(): string {
   const rows = optionNames.map((name) => {
-    const { kind, explain } = declaration(name);
+    const { kind, explain, onlyInFile } = declaration(name);
+    if (onlyInFile === true) return [code(`[[${name}]]`), code('none'), usersText(name), escape(explain)];
     const value = kind.label === '' ? '' : ` ${kind.label}`;
     return [code(`--${name}${value}`), code(defaultText(name)), usersText(name), escape(explain)];
   });
@@ -20,10 +19,21 @@ export function optionsTable(): string {
  * @throws Error when the markers are missing or stand the wrong way round
  */
 export function withOptionsTable(document: string): string {
-  const start = document.indexOf(START);
-  const end = document.indexOf(END);
-  if (start < 0 || end < start) throw new Error(`the document has no ${START} followed by ${END}`);
-  return `${document.slice(0, start + START.length)}\n\n${optionsTable()}\n${document.slice(end)}`;
+  return withTable(document, 'options', optionsTable());
+}
+
+/** The same for the keys of an `[[output]]`. */
+export function withOutputTable(document: string): string {
+  return withTable(document, 'output', outputTable());
+}
+
+function withTable(document: string, name: string, table: string): string {
+  const first = `<!-- ${name}:start -->`;
+  const last = `<!-- ${name}:end -->`;
+  const start = document.indexOf(first);
+  const end = document.indexOf(last);
+  if (start < 0 || end < start) throw new Error(`the document has no ${first} followed by ${last}`);
+  return `${document.slice(0, start + first.length)}\n\n${table}\n${document.slice(end)}`;
 }
 
 function code(text: string): string {

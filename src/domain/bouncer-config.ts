@@ -1,5 +1,5 @@
-import type { Address } from './address.js';
 import type { PauseScope } from './bouncer.js';
+import type { RouteView } from './route-view.js';
 
 /** Where the databases of a PgBouncer lead once it has read its config file. */
 export interface Leads {
@@ -24,15 +24,18 @@ export interface BouncerConfig {
   readonly name: string;
 
   /**
-   * The databases that follow the primary, whoever that is: what a pause has to hold. `all` where `*`
-   * does, and where the entries are not in sight.
+   * The databases that lead to the primary now: what a pause has to hold. `all` where `*` does, and where the
+   * entries are not in sight. A read-only database is among them while it leads there for want of a standby.
    */
   readonly follows: PauseScope;
 
+  /** Whether the file is what it would be made of this view. The disk is not looked at. */
+  isCurrent(view: RouteView): boolean;
+
   /**
-   * Renders the template for this address and replaces the file if that changes it. The old file stays
-   * as it is when anything fails.
-   * @throws PgcmError `unavailable`, `timed-out`, `aborted`
+   * Renders the template and replaces the file if that changes it. The old file stays as it is when
+   * anything fails.
+   * @throws PgcmError `unavailable`, `timed-out`, `aborted`, `bad-template`
    */
-  write(address: Address, signal: AbortSignal): Promise<WrittenConfig>;
+  write(view: RouteView, signal: AbortSignal): Promise<WrittenConfig>;
 }

@@ -41,6 +41,7 @@ export const events = {
   blockersTerminated: 'postgres.blockers_terminated',
   orphanedMove: 'pacemaker.orphaned_move',
   topologyUpdate: 'etcd.topology_update',
+  topologyKept: 'topology.kept',
   rejoinStart: 'rejoin.start',
   rejoinEnd: 'rejoin.end',
 
@@ -60,6 +61,9 @@ export const events = {
   routeKept: 'route.kept',
   routeError: 'route.error',
   templateError: 'template.error',
+  outputApplied: 'output.applied',
+  outputError: 'output.error',
+  outputRecovered: 'output.recovered',
 
   clientConnecting: 'client.connecting',
   clientsHealthCheck: 'clients.health_check',

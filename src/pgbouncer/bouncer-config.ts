@@ -1,14 +1,14 @@
-import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import type { Address } from '../domain/address.js';
 import type { PauseScope } from '../domain/bouncer.js';
-import type { BouncerConfig, WrittenConfig } from '../domain/bouncer-config.js';
-import { describeError, hasCode, PgcmError } from '../domain/errors.js';
+import type { BouncerConfig, Leads, WrittenConfig } from '../domain/bouncer-config.js';
+import { PgcmError } from '../domain/errors.js';
+import type { RouteView } from '../domain/route-view.js';
 import type { Milliseconds } from '../domain/time.js';
+import { writeConfigFile } from '../rendering/replace-file.js';
+import type { Template } from '../rendering/template.js';
+import { TemplateFile } from '../rendering/template-file.js';
+import { trialView, trialViews } from '../rendering/trial-views.js';
 import { runWithDeadline } from '../runtime/deadline.js';
-import { writeConfigFile } from './config-file.js';
-import { leadsTo } from './ini.js';
-import { compileTemplate, type Template } from './template.js';
+import { leadsTo, withoutHost } from './ini.js';
 
 export interface BouncerConfigOptions {
   /** pgbouncer-config-file */
@@ -19,108 +19,90 @@ export interface BouncerConfigOptions {
   readonly timeout: Milliseconds;
 }
 
-/**
- * The config file made from the template file. The template is read again for each write, so that a
- * change of it takes effect with the next route; one that has become unusable is replaced by the last
- * usable one: a typing mistake in it must not keep clients at a primary that is gone.
- */
+/** PgBouncer's config file, made from the template file. */
 export class TemplatedConfig implements BouncerConfig {
   readonly name: string;
   readonly #options: BouncerConfigOptions;
-  #template: Source;
+  readonly #file: TemplateFile;
+  /** What was written last. */
+  #written: { readonly text: string; readonly leads: Leads } | undefined;
   /** Two writes at once could end in either order. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: BouncerConfigOptions, template: Source) {
+  private constructor(options: BouncerConfigOptions, file: TemplateFile) {
     this.name = options.configFile;
     this.#options = options;
-    this.#template = template;
+    this.#file = file;
   }
 
   /** @throws PgcmError `bad-template`: with such a template the daemon does not start */
   static async open(options: BouncerConfigOptions, signal: AbortSignal): Promise<TemplatedConfig> {
-    return new TemplatedConfig(options, await readTemplate(options, signal));
+    const { templateFile: path, timeout } = options;
+    const vet = (template: Template): void => refuseUnfit(template, path);
+    const template = { path, timeout, option: 'pgbouncer-config-template-file', vet };
+    return new TemplatedConfig(options, await TemplateFile.open(template, signal));
   }
 
   get follows(): PauseScope {
-    return this.#template.follows;
+    return this.#written === undefined ? mayLead(this.#file.template) : scopeOf([this.#written.leads]);
   }
 
-  write(address: Address, signal: AbortSignal): Promise<WrittenConfig> {
+  isCurrent(view: RouteView): boolean {
+    return this.#written?.text === this.#file.template.render(view);
+  }
+
+  write(view: RouteView, signal: AbortSignal): Promise<WrittenConfig> {
     const what = `writing ${this.name}`;
-    const write = this.#turn.then(() => this.#write(address, what, signal));
+    const write = this.#turn.then(() => this.#write(view, what, signal));
     this.#turn = write.catch(() => undefined);
     return write;
   }
 
-  async #write(address: Address, what: string, signal: AbortSignal): Promise<WrittenConfig> {
-    const staleTemplate = await this.#refreshTemplate(signal);
-    const text = this.#template.compiled.render({ host: address });
+  async #write(view: RouteView, what: string, signal: AbortSignal): Promise<WrittenConfig> {
+    const staleTemplate = await this.#file.refresh(signal);
+    const text = this.#file.template.render(view);
+    refuseEmptyHosts(text, this.#options.templateFile);
     const outcome = await runWithDeadline(what, this.#options.timeout, signal, (within) =>
       writeConfigFile(this.name, text, within),
     );
-    return { outcome, leads: leadsTo(text, address), staleTemplate };
-  }
-
-  async #refreshTemplate(signal: AbortSignal): Promise<string | undefined> {
-    // Clients wait: a file that is as it was is not read again.
-    const stamp = stampOf(this.#options.templateFile);
-    if (stamp !== undefined && stamp === this.#template.stamp) return undefined;
-    try {
-      this.#template = await readTemplate(this.#options, signal, this.#template);
-      return undefined;
-    } catch (error) {
-      if (hasCode(error, 'aborted')) throw error;
-      return describeError(error);
-    }
+    const leads = leadsTo(text, view.host);
+    this.#written = { text, leads };
+    return { outcome, leads, staleTemplate };
   }
 }
 
-interface Source {
-  /** Of the file, before it was read. */
-  readonly stamp: string | undefined;
-  readonly text: string;
-  readonly compiled: Template;
-  readonly follows: PauseScope;
-}
-
-/** @param known is given back when the file has not changed: compiling would delay a switchover */
-async function readTemplate(
-  options: BouncerConfigOptions,
-  signal: AbortSignal,
-  known?: Source,
-): Promise<Source> {
-  const { templateFile, timeout } = options;
-  const stamp = stampOf(templateFile);
-  const text = await runWithDeadline(`reading ${templateFile}`, timeout, signal, async (within) => {
-    try {
-      return await readFile(templateFile, { encoding: 'utf8', signal: within });
-    } catch (cause) {
-      const why =
-        `the template cannot be read: ${describeError(cause)}; ` + 'see pgbouncer-config-template-file';
-      throw new PgcmError('bad-template', `${templateFile}: ${why}`, { cause });
-    }
-  });
-  if (known?.text === text) return { ...known, stamp };
-  const compiled = compileTemplate(text, templateFile);
-  return { stamp, text, compiled, follows: following(compiled) };
-}
-
-/** Changes with every change of the file; undefined when it is not there. */
-function stampOf(path: string): string | undefined {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return [ino, size, mtimeNs, ctimeNs].join(' ');
-  } catch {
-    // Reading it says what is wrong.
-    return undefined;
+/** @throws PgcmError `bad-template` */
+function refuseUnfit(template: Template, file: string): void {
+  if (!template.usesHost) {
+    const why = 'it does not use {{.Host}} anywhere, so no database would follow the primary';
+    throw new PgcmError('bad-template', `${file}:1:1: ${why}`);
   }
+  for (const view of trialViews()) refuseEmptyHosts(template.render(view), file);
 }
 
-/** For finding out who leads to the primary, whoever that is: reserved for documentation (RFC 5737). */
-const ANY = '192.0.2.1';
+function refuseEmptyHosts(text: string, file: string): void {
+  const [database] = withoutHost(text);
+  if (database === undefined) return;
+  const why =
+    `where there is no such member, the database ${database} gets a host= without a value: ` +
+    'put its line between {{#if Replicas}} and {{/if}}, or what it is made of';
+  throw new PgcmError('bad-template', `${file}: ${why}`);
+}
 
-function following(template: Template): PauseScope {
-  const { databases, otherwise } = leadsTo(template.render({ host: ANY }), ANY);
-  return otherwise !== undefined || databases.size === 0 ? 'all' : [...databases.keys()];
+/**
+ * Before anything was written, it is not known where the file leads that an earlier life wrote: to the
+ * primary perhaps also what does so only where there is no standby.
+ */
+function mayLead(template: Template): PauseScope {
+  const { host, members } = trialView();
+  const primary = members.filter((member) => member.address === host);
+  const views = [...trialViews(), trialView({ sync: undefined, standbys: [], replicas: primary })];
+  return scopeOf(views.map((view) => leadsTo(template.render(view), host)));
+}
+
+function scopeOf(all: readonly Leads[]): PauseScope {
+  if (all.some(({ otherwise }) => otherwise !== undefined)) return 'all';
+  const names = new Set(all.flatMap(({ databases }) => [...databases.keys()]));
+  // The entries stand where pgcm does not look, in a file that is brought in by %include.
+  return names.size === 0 ? 'all' : [...names];
 }

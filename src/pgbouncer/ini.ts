@@ -20,6 +20,21 @@ export function leadsTo(ini: string, address: string): Leads {
   return { databases, otherwise, named };
 }
 
+/**
+ * The databases whose `host=` has no value, or a list with a gap: PgBouncer would lead them to its own
+ * machine's unix socket, or take the next setting for a host.
+ */
+export function withoutHost(ini: string): readonly string[] {
+  const found: string[] = [];
+  for (const [name, connection] of databaseEntries(ini)) {
+    const bare = connection.replace(/'(?:[^']|'')*'/g, (quoted) => (quoted === "''" ? '' : 'quoted'));
+    for (const [, host = ''] of bare.matchAll(/(?:^|\s)host\s*=\s*(\S*)/g)) {
+      if (host.includes('=') || host.split(',').includes('')) found.push(name);
+    }
+  }
+  return found;
+}
+
 /** The entries of [databases], in order: a later one of the same name replaces the earlier. */
 function* databaseEntries(ini: string): Generator<readonly [name: string, connection: string]> {
   let section = '';

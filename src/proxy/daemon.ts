@@ -1,25 +1,34 @@
 import type { Bouncer } from '../domain/bouncer.js';
 import type { BouncerConfig } from '../domain/bouncer-config.js';
 import type { Log } from '../domain/log.js';
+import type { Output } from '../domain/output.js';
 import type { RouteProbe } from '../domain/route-probe.js';
-import type { PauseRequests, Registration, RouteStore } from '../domain/stores.js';
-import type { ProxyState } from '../domain/switchover.js';
+import type { PauseRequests, Registration, RouteStore, TopologyStore } from '../domain/stores.js';
+import type { ProxyState, PublishedTopology } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { sleep } from '../runtime/deadline.js';
+import type { Latest } from '../runtime/latest.js';
 import type { Service } from '../runtime/service-group.js';
 import { ProxyControl } from './control.js';
+import { OutputKeeper, type OutputState } from './output-keeper.js';
 import { createProxy, type RouteProxy } from './proxy.js';
 import { Registrar } from './registrar.js';
 import { RequestObeyer } from './request-obeyer.js';
+import { RouteViews, type ReplicaRules } from './route-views.js';
+import { TopologyFeed } from './topology-feed.js';
 
 export interface ProxyParts {
   readonly identity: Pick<ProxyState, 'id' | 'host' | 'instance' | 'version'>;
   readonly routes: RouteStore;
+  readonly topologies: Pick<TopologyStore, 'follow'>;
   readonly requests: PauseRequests;
   readonly registration: Registration<ProxyState>;
   readonly bouncers: readonly Bouncer[];
   readonly config: BouncerConfig;
+  readonly replicas: ReplicaRules;
+  /** Files of other programs that follow the route, too. */
+  readonly outputs: readonly Output[];
   readonly probe: RouteProbe | undefined;
   readonly log: Log;
   /** pgbouncer-timeout */
@@ -36,6 +45,10 @@ export interface ProxyDaemon {
   readonly control: ProxyControl;
   readonly proxy: RouteProxy;
   readonly keeper: PauseKeeper;
+  /** The cluster as it was published last; undefined before the first. */
+  readonly topology: Latest<PublishedTopology | undefined>;
+  /** How each output is. */
+  readonly outputs: readonly Latest<OutputState>[];
 }
 
 /** For each console's answer to a health check: within the patience of who asks. */
@@ -53,10 +66,13 @@ export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
       return true;
     },
   });
+  const feed = new TopologyFeed(parts.topologies, log);
+  const views = new RouteViews(feed.latest, parts.replicas, log);
   const proxy = createProxy({
     routes,
     bouncers,
     config,
+    views,
     log,
     retryInterval,
     afterReload: (bouncer, signal) => keeper.afterReload(bouncer, signal),
@@ -85,6 +101,16 @@ export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
     primary: () => proxy.verified.value?.route.address,
     timeout: HEALTH_TIMEOUT,
   });
+  const outputs = parts.outputs.map(
+    (output) => new OutputKeeper({ output, states: proxy.states, views, log }),
+  );
   // The keeper first: what the others ask of it before it runs would be refused.
-  return { services: [keeper, proxy, requests, registrar], control, proxy, keeper };
+  return {
+    services: [keeper, proxy, feed, requests, registrar, ...outputs],
+    control,
+    proxy,
+    keeper,
+    topology: feed.latest,
+    outputs: outputs.map(({ state }) => state),
+  };
 }

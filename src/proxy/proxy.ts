@@ -14,12 +14,15 @@ import { backoffDelay, type Backoff } from '../runtime/retry.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import { Complaints } from './complaints.js';
 import { Follower, type AfterReload, type Goal } from './follower.js';
+import type { RouteViews } from './route-views.js';
 
 export interface ProxyOptions {
   readonly routes: RouteStore;
   /** All of them read the one config file. */
   readonly bouncers: readonly Bouncer[];
   readonly config: BouncerConfig;
+  /** What the config file is made of. */
+  readonly views: Pick<RouteViews, 'of'>;
   readonly log: Log;
   /** The longest delay between two attempts (pgbouncer-retry-interval). */
   readonly retryInterval: Milliseconds;
@@ -41,7 +44,7 @@ export interface VerifiedRoute {
  *     waiting --route--> applying --every bouncer leads there--> applied
  *                         ^    \--something failed--> failing --delay over--> applying
  *                         |                                                       |
- *                         +-- from any state: a newer route, or a look that finds one astray
+ *                         +-- from any state: a newer route, a look that finds one astray, other standbys
  */
 export type RouteState =
   | { readonly kind: 'waiting' }
@@ -60,7 +63,10 @@ export type RouteState =
  */
 const BACKOFF: Backoff = { min: 200, max: 3_000 };
 
-/** One SHOW DATABASES each: short enough to notice a PgBouncer that restarted, and next to no work. */
+/**
+ * One SHOW DATABASES each: short enough to notice a PgBouncer that restarted, and next to no work. Standbys that
+ * came or went are noticed at the same time, so their changes never make for more RELOADs than this.
+ */
 const LOOK_INTERVAL: Milliseconds = 3_000;
 
 /** Keeps the PgBouncers of this host leading to the published route. */
@@ -163,7 +169,7 @@ export class RouteProxy implements Service {
   /** @returns whether every bouncer leads to the route */
   async #attempt(route: Route, number: number, signal: AbortSignal): Promise<boolean> {
     const before = this.states.value;
-    if (before.kind === 'applied' && before.route === route && (await this.#allLead(before.goal, signal))) {
+    if (before.kind === 'applied' && before.route === route && (await this.#isInPlace(before, signal))) {
       return true;
     }
     this.states.set({ kind: 'applying', route, attempt: number });
@@ -185,7 +191,8 @@ export class RouteProxy implements Service {
       this.states.set({ kind: 'failing', route, attempt: number, problems: attempt.problems });
       return false;
     }
-    this.verified.set({ route, at: new Date().toISOString() });
+    // The same one still: who is told of it has nothing to write.
+    if (this.verified.value?.route !== route) this.verified.set({ route, at: new Date().toISOString() });
     this.states.set({ kind: 'applied', route, goal });
     this.#log.info(events.routeApplied, {
       host: route.address,
@@ -195,13 +202,19 @@ export class RouteProxy implements Service {
     return true;
   }
 
+  async #isInPlace({ route, goal }: RouteState & { kind: 'applied' }, signal: AbortSignal): Promise<boolean> {
+    const { config, views } = this.#options;
+    return config.isCurrent(views.of(route.address)) && (await this.#allLead(goal, signal));
+  }
+
   async #allLead(goal: Goal, signal: AbortSignal): Promise<boolean> {
     const looks = this.#followers.map((follower) => follower.look(goal, signal).catch(describeError));
     return (await Promise.all(looks)).every((astray) => astray === undefined);
   }
 
   async #writeConfig({ address }: Route, signal: AbortSignal): Promise<Goal> {
-    const { outcome, leads, staleTemplate } = await this.#options.config.write(address, signal);
+    const { config, views } = this.#options;
+    const { outcome, leads, staleTemplate } = await config.write(views.of(address), signal);
     if (outcome === 'written') this.#generation += 1;
     if (staleTemplate === undefined) {
       this.#complaints.settle('template');

@@ -5,11 +5,12 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Client } from 'pg';
 import { events } from '../../src/domain/events.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
-import { compileTemplate } from '../../src/pgbouncer/template.js';
+import { compileTemplate } from '../../src/rendering/template.js';
 import { createProxy, type RouteProxy } from '../../src/proxy/proxy.js';
 import { packageFile } from '../../src/runtime/package-root.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeRoutes } from '../fakes/routes.js';
+import { FakeViews } from '../fakes/views.js';
 import { eventually, stays } from '../support/eventually.js';
 import { startPgBouncer, type PgBouncerServer } from './pgbouncer-server.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
@@ -22,6 +23,7 @@ describe('the proxy with a real PgBouncer', () => {
   let postgres: PostgresServer;
   let server: PgBouncerServer;
   let routes: FakeRoutes;
+  let views: FakeViews;
   let log: FakeLog;
   let proxy: RouteProxy;
   let templateFile: string;
@@ -41,7 +43,8 @@ describe('the proxy with a real PgBouncer', () => {
       soon(),
     );
     const { bouncer } = server;
-    proxy = createProxy({ routes, bouncers: [bouncer], config, log, retryInterval: 5_000, lookInterval: 50 });
+    const options = { routes, bouncers: [bouncer], config, views, log };
+    proxy = createProxy({ ...options, retryInterval: 5_000, lookInterval: 50 });
     running = proxy.run(stop.signal);
   };
   const whereIs = async (client: Client): Promise<unknown> =>
@@ -58,6 +61,7 @@ describe('the proxy with a real PgBouncer', () => {
     templateFile = join(server.folder, 'template');
     writeTemplate();
     routes = new FakeRoutes();
+    views = new FakeViews();
     log = new FakeLog();
     stop = new AbortController();
     running = Promise.resolve();

@@ -10,6 +10,7 @@ import { createProxy } from '../../src/proxy/proxy.js';
 import { monotonic } from '../../src/runtime/clock.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeRoutes } from '../fakes/routes.js';
+import { FakeViews } from '../fakes/views.js';
 import { eventually, stays } from '../support/eventually.js';
 import { giveToServer } from './pgbouncer-server.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
@@ -106,7 +107,9 @@ pool_mode = transaction
     );
     const config = await TemplatedConfig.open({ configFile: iniFile, templateFile, timeout: 10_000 }, soon());
     const keeper = new PauseKeeper({ bouncers, timeout: 10_000, log, scope: () => config.follows });
-    const proxy = createProxy({ routes, bouncers, config, log, retryInterval: 5_000, lookInterval: 50 });
+    const views = new FakeViews();
+    const options = { routes, bouncers, config, views, log };
+    const proxy = createProxy({ ...options, retryInterval: 5_000, lookInterval: 50 });
     const stop = new AbortController();
     const running = Promise.all([keeper.run(stop.signal), proxy.run(stop.signal)]);
     const applied = (address: string): Promise<void> =>

@@ -1,7 +1,7 @@
-import type { Address } from '../../src/domain/address.js';
 import type { BouncerDatabase, PauseScope } from '../../src/domain/bouncer.js';
 import type { BouncerConfig, WrittenConfig } from '../../src/domain/bouncer-config.js';
 import type { PgcmError } from '../../src/domain/errors.js';
+import type { RouteView } from '../../src/domain/route-view.js';
 
 /** A config file in memory with one database, `app`. */
 export class FakeConfig implements BouncerConfig {
@@ -12,9 +12,18 @@ export class FakeConfig implements BouncerConfig {
   failure: PgcmError | undefined;
   staleTemplate: string | undefined;
 
-  write(address: Address): Promise<WrittenConfig> {
+  /** What the file is made of besides the primary's address: the replicas' names. */
+  replicas = '';
+
+  isCurrent(view: RouteView): boolean {
+    return this.host === view.host && this.replicas === replicasOf(view);
+  }
+
+  write(view: RouteView): Promise<WrittenConfig> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
-    const outcome = this.host === address ? 'unchanged' : 'written';
+    const address = view.host;
+    const outcome = this.isCurrent(view) ? 'unchanged' : 'written';
+    this.replicas = replicasOf(view);
     if (outcome === 'written') this.writes.push(address);
     this.host = address;
     const leads = { databases: new Map([['app', address]]), otherwise: undefined, named: new Set(['app']) };
@@ -23,4 +32,8 @@ export class FakeConfig implements BouncerConfig {
 
   read = (): readonly BouncerDatabase[] =>
     this.host === undefined ? [] : [{ name: 'app', host: this.host, port: 5432, paused: false }];
+}
+
+function replicasOf({ replicas }: RouteView): string {
+  return replicas.map(({ name }) => name).join(' ');
 }

@@ -5,7 +5,7 @@ import { commandTexts, topics } from '../../src/cli/commands.js';
 import type { CommandContext } from '../../src/cli/context.js';
 import { run, type Commands } from '../../src/cli/run.js';
 import { commandNames, type CommandName } from '../../src/config/command-names.js';
-import { declaration, optionNames, type Config } from '../../src/config/options.js';
+import { declaration, flagNames, type Config } from '../../src/config/options.js';
 import { exitStatus } from '../../src/failover/outcome.js';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
@@ -75,7 +75,7 @@ describe('help', () => {
   for (const topic of topics) {
     it(`of ${topic} shows its options with their defaults, and its exit statuses`, async () => {
       const { stdout } = await pgcm([topic, '--help']);
-      const own = optionNames.filter((name) =>
+      const own = flagNames.filter((name) =>
         (declaration(name).commands as readonly string[]).includes(topic),
       );
       const shown = [...stdout.matchAll(/^ {2}--([a-z-]+).*\(default: .+\)$/gm)].map(([, name]) => name);

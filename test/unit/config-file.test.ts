@@ -17,11 +17,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { parseAddress } from '../../src/domain/address.js';
 import { hasCode, PgcmError } from '../../src/domain/errors.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
-import { writeConfigFile } from '../../src/pgbouncer/config-file.js';
-import { leadsTo } from '../../src/pgbouncer/ini.js';
+import { writeConfigFile } from '../../src/rendering/replace-file.js';
+import { leadsTo, withoutHost } from '../../src/pgbouncer/ini.js';
+import { topologyOf } from '../fakes/topologies.js';
+import { viewAt } from '../fakes/views.js';
 
 const never = new AbortController().signal;
 let folder: string;
@@ -123,7 +124,7 @@ describe('writing the config file', () => {
 
   /** Another process that writes a long text into the file. */
   const writeElsewhere = (limits: string, signal: string): ReturnType<typeof spawnSync> => {
-    const module = import.meta.resolve('../../src/pgbouncer/config-file.js');
+    const module = import.meta.resolve('../../src/rendering/replace-file.js');
     const script = `const { writeConfigFile } = await import(${JSON.stringify(module)});
       await writeConfigFile(${JSON.stringify(file)}, 'x'.repeat(100_000), ${signal});`;
     const args = ['-c', `${limits} exec "$@"`, 'sh', process.execPath, '--input-type=module', '-e', script];
@@ -151,7 +152,6 @@ describe('writing the config file', () => {
 });
 
 describe('the config file from its template', () => {
-  const address = parseAddress('10.0.0.1');
   const open = (): Promise<TemplatedConfig> =>
     TemplatedConfig.open(
       { configFile: file, templateFile: join(folder, 'template'), timeout: 10_000 },
@@ -172,24 +172,81 @@ describe('the config file from its template', () => {
   it('uses a changed template for the next write, and an unusable one never', async () => {
     template('a = host={{.Host}}');
     const config = await open();
-    assert.equal((await config.write(address, never)).outcome, 'written');
+    assert.equal((await config.write(viewAt('10.0.0.1'), never)).outcome, 'written');
     template('b = host={{.Host}}');
-    assert.equal((await config.write(address, never)).staleTemplate, undefined);
+    assert.equal((await config.write(viewAt('10.0.0.1'), never)).staleTemplate, undefined);
     assert.equal(readFileSync(file, 'utf8'), 'b = host=10.0.0.1');
     template('c = host={{.Host');
-    const written = await config.write(parseAddress('10.0.0.2'), never);
+    const written = await config.write(viewAt('10.0.0.2'), never);
     assert.match(written.staleTemplate ?? '', /template:1:/);
     assert.equal(readFileSync(file, 'utf8'), 'b = host=10.0.0.2');
     rmSync(join(folder, 'template'));
-    assert.match((await config.write(address, never)).staleTemplate ?? '', /ENOENT/);
+    assert.match((await config.write(viewAt('10.0.0.1'), never)).staleTemplate ?? '', /ENOENT/);
     assert.equal(readFileSync(file, 'utf8'), 'b = host=10.0.0.1');
+  });
+
+  const READ_ONLY = `[databases]
+app = host={{.Host}} port=5432 dbname=app
+{{#if Replicas}}
+app_ro = host={{#each Replicas}}{{#unless @first}},{{/unless}}{{Address}}{{/each}} port=5432 dbname=app
+{{/if}}
+`;
+  const lines = (): string[] => readFileSync(file, 'utf8').trim().split('\n').slice(1);
+
+  it('leads a read-only database to healthy standbys, and leaves it out where there are none', async () => {
+    template(READ_ONLY);
+    const config = await open();
+    await config.write(viewAt('10.77.0.11', topologyOf('pg01')), never);
+    assert.deepEqual(lines(), [
+      'app = host=10.77.0.11 port=5432 dbname=app',
+      'app_ro = host=10.77.0.12,10.77.0.13 port=5432 dbname=app',
+    ]);
+    assert.deepEqual(config.follows, ['app']);
+    await config.write(viewAt('10.77.0.11'), never);
+    assert.deepEqual(lines(), ['app = host=10.77.0.11 port=5432 dbname=app']);
+  });
+
+  it('pauses a read-only database only while it leads to the primary', async () => {
+    template(READ_ONLY);
+    const config = await open();
+    assert.deepEqual(
+      config.follows,
+      ['app', 'app_ro'],
+      'not known yet: an earlier life may have led it there',
+    );
+    await config.write(viewAt('10.77.0.11', undefined, 'primary'), never);
+    assert.deepEqual(lines()[1], 'app_ro = host=10.77.0.11 port=5432 dbname=app');
+    assert.deepEqual(config.follows, ['app', 'app_ro']);
+    await config.write(viewAt('10.77.0.11', topologyOf('pg01'), 'primary'), never);
+    assert.deepEqual(config.follows, ['app']);
+  });
+
+  it('is current as long as the text is the same, whatever else changes', async () => {
+    template(READ_ONLY);
+    const config = await open();
+    const topology = topologyOf('pg01');
+    assert.equal(config.isCurrent(viewAt('10.77.0.11', topology)), false);
+    await config.write(viewAt('10.77.0.11', topology), never);
+    const behind = topology.members.map((member) => ({ ...member, lag: member.lag && 8_388_608 }));
+    assert.equal(config.isCurrent(viewAt('10.77.0.11', { ...topology, members: behind })), true);
+    assert.equal(config.isCurrent(viewAt('10.77.0.11', { ...topology, members: [] })), false);
+    assert.equal(config.isCurrent(viewAt('10.77.0.12', topology)), false);
+  });
+
+  it('does not open with a template that could make a host without a value', async () => {
+    template(
+      'app = host={{.Host}}\n[databases]\nro = host={{#each Replicas}}{{Address}}{{/each}} port=5432\n',
+    );
+    await assert.rejects(open(), /template: .*the database ro gets a host= without a value.*#if Replicas/);
+    template('{{#each Replicas}}{{Address}}{{/each}}');
+    await assert.rejects(open(), /it does not use \{\{\.Host\}\} anywhere/);
   });
 
   it('lets two writes at once end in their order', async () => {
     template('{{.Host}}');
     const config = await open();
-    const hosts = Array.from({ length: 20 }, (_, n) => parseAddress(`10.0.0.${n + 1}`));
-    await Promise.all(hosts.map((host) => config.write(host, never)));
+    const hosts = Array.from({ length: 20 }, (_, n) => `10.0.0.${n + 1}`);
+    await Promise.all(hosts.map((host) => config.write(viewAt(host), never)));
     assert.equal(readFileSync(file, 'utf8'), '10.0.0.20');
   });
 });
@@ -218,6 +275,20 @@ describe('where an ini file leads its databases', () => {
       otherwise: undefined,
       named: ['app', 'report', 'od"d name', 'both', 'longer', 'local'],
     });
+  });
+
+  it('finds the databases whose host has no value', () => {
+    const ini = `[databases]
+      a = host= port=5432
+      b = host=
+      c = host='' port=1
+      d = host=10.0.0.1,,10.0.0.2
+      e = port=5432
+      f = password='host= x' host='10.0.0.1'
+      "g" = dbname=x host =
+      [pgbouncer]
+      h = host=`;
+    assert.deepEqual(withoutHost(ini.replaceAll(/^ +/gm, '')), ['a', 'b', 'c', 'd', 'g']);
   });
 
   it('knows the rule for all other databases', () => {

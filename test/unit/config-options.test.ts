@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { parse } from 'smol-toml';
 import {
   declaration,
+  flagNames,
   optionNames,
   variableName,
   type Config,
@@ -49,7 +50,7 @@ const inherited = {
 };
 
 /** For each option a text that is not its default; together they are a configuration without fault. */
-const samples: Record<Exclude<keyof Config, 'config-file'>, string> = {
+const samples: Record<Exclude<keyof Config, 'config-file' | 'output'>, string> = {
   'log-format': 'json',
   'etcd-namespace': '/site "a"\\',
   'etcd-endpoints': 'https://a:2379,https://b:2379',
@@ -102,6 +103,8 @@ const samples: Record<Exclude<keyof Config, 'config-file'>, string> = {
   'resume-timeout': '6s',
   'postgres-data-dir': '/srv/data',
   'postgres-bin-dir': '/srv/bin',
+  'max-replica-lag': '32MB',
+  'replica-fallback': 'primary',
   'proxy-id': 'app-7',
   'proxy-socket': '/run/other/proxy.sock',
   'probe-user': 'prober',
@@ -199,7 +202,8 @@ describe('show-config', () => {
       'probe-password': '',
     };
     assert.deepEqual({ ...again.config, 'config-file': '' }, { ...shown.config, ...secrets });
-    for (const name of optionNames) assert.match(text, new RegExp(`^(# )?${name} = `, 'm'));
+    for (const name of flagNames) assert.match(text, new RegExp(`^(# )?${name} = `, 'm'));
+    assert.match(text, /^# \[\[output\]\]$/m);
   });
 
   it('does so for the defaults, too', async () => {

@@ -13,6 +13,7 @@ import { FakeLog } from '../fakes/log.js';
 import { FakePauseRequests } from '../fakes/pause-requests.js';
 import { FakeProxyRegistry } from '../fakes/proxies.js';
 import { FakeRoutes } from '../fakes/routes.js';
+import { FakeTopologies } from '../fakes/topologies.js';
 import { eventually, stays } from '../support/eventually.js';
 
 const OLD = '10.0.0.1';
@@ -47,6 +48,7 @@ describe('a proxy and the pause request of a switchover', () => {
     daemon = proxyDaemon({
       identity: { id: 'app01', host: 'app01', instance: 'i1', version: '0' },
       routes,
+      topologies: new FakeTopologies(routes),
       requests,
       registration: {
         ...own,
@@ -57,6 +59,8 @@ describe('a proxy and the pause request of a switchover', () => {
       },
       bouncers: [bouncer],
       config,
+      outputs: [],
+      replicas: { maxLag: 16_777_216, fallback: 'none' },
       probe,
       log,
       timeout: 1_000,

@@ -10,6 +10,7 @@ import { FakeBouncer } from '../fakes/bouncer.js';
 import { FakeConfig } from '../fakes/bouncer-config.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeRoutes } from '../fakes/routes.js';
+import { FakeViews } from '../fakes/views.js';
 import { eventually, stays } from '../support/eventually.js';
 
 const FIRST = '10.0.0.1';
@@ -19,6 +20,7 @@ const THIRD = '10.0.0.3';
 describe('the proxy', () => {
   let routes: FakeRoutes;
   let config: FakeConfig;
+  let views: FakeViews;
   let bouncers: FakeBouncer[];
   let log: FakeLog;
   let proxy: RouteProxy;
@@ -30,7 +32,7 @@ describe('the proxy', () => {
       bouncers.find((one) => one === bouncer)?.commands.push('after RELOAD');
       return Promise.resolve();
     };
-    proxy = createProxy({ routes, bouncers, config, log, retryInterval, lookInterval, afterReload });
+    proxy = createProxy({ routes, bouncers, config, views, log, retryInterval, lookInterval, afterReload });
     running = proxy.run(stop.signal);
   };
   const applied = (address: string): Promise<void> =>
@@ -39,6 +41,7 @@ describe('the proxy', () => {
   beforeEach(() => {
     routes = new FakeRoutes();
     config = new FakeConfig();
+    views = new FakeViews();
     log = new FakeLog();
     bouncers = ['a', 'b'].map((name) => {
       const bouncer = new FakeBouncer([], name);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { describeError, hasCode } from '../../src/domain/errors.js';
-import { compileTemplate } from '../../src/pgbouncer/template.js';
-import { checkNames } from '../../src/pgbouncer/template-check.js';
-import type { Shape } from '../../src/pgbouncer/template-names.js';
+import { compileTemplate } from '../../src/rendering/template.js';
+import { checkNames } from '../../src/rendering/template-check.js';
+import type { Shape } from '../../src/rendering/template-names.js';
 import Handlebars from 'handlebars';
+import { viewAt } from '../fakes/views.js';
 
-const render = (text: string, host = '10.0.0.1'): string => compileTemplate(text, 'ini').render({ host });
+const render = (text: string, host = '10.0.0.1'): string => compileTemplate(text, 'ini').render(viewAt(host));
 
 /** Line and column of the error, and that it names the file. */
 function mistake(text: string): { at: string; why: string } {

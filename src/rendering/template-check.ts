@@ -17,13 +17,14 @@ export interface NamesCheck {
 }
 
 /**
- * Looks whether every placeholder has a known name and stands where one of its kind can. Handlebars'
- * own strict mode notices unknown names only while rendering, and not those inside of blocks.
+ * Looks whether every placeholder has a known name and stands where one of its kind can, and whether what
+ * may be missing is asked for first. Handlebars' own strict mode notices unknown names only while
+ * rendering, and not those inside of blocks; what is missing it renders as nothing.
  */
 export function checkNames(tree: hbs.AST.Program, names: Shape): NamesCheck {
   const used = new Set<string>();
   try {
-    checkProgram(tree, { scopes: [names], used });
+    checkProgram(tree, { scopes: [names], present: new Set(), used });
     return { mistake: undefined, used };
   } catch (error) {
     if (error instanceof Found) return { mistake: error.mistake, used };
@@ -43,6 +44,8 @@ class Found extends Error {
 interface Walk {
   /** The shape of `this`, innermost last; each #each adds one. */
   readonly scopes: readonly Shape[];
+  /** The paths that an #if around this says are there. */
+  readonly present: ReadonlySet<string>;
   readonly used: Set<string>;
 }
 
@@ -74,7 +77,10 @@ function checkMustache(node: hbs.AST.MustacheStatement, walk: Walk): void {
   if (node.params.length > 0 || hasHash(node)) {
     throw new Found(node, `${path.original} takes nothing: only a name can stand in {{...}}, like {{.Host}}`);
   }
-  if (resolve(path, walk).kind !== 'text') throw new Found(path, `${path.original} is a list: use #each`);
+  const { shape, key } = resolve(path, walk);
+  if (shape.kind === 'fields') throw new Found(path, `${path.original} is no text: ${namesIn(shape, path)}`);
+  if (shape.kind === 'list') throw new Found(path, `${path.original} is a list: use #each`);
+  if (shape.optional === true && !walk.present.has(key)) throw mayBeMissing(path, path.original);
 }
 
 function checkBlock(node: hbs.AST.BlockStatement, walk: Walk): void {
@@ -92,45 +98,64 @@ function checkBlock(node: hbs.AST.BlockStatement, walk: Walk): void {
   if ((program as { blockParams?: readonly string[] } | undefined)?.blockParams !== undefined) {
     throw new Found(node, 'names after "as |...|" are not supported: use this');
   }
-  const shape = resolve(subject as hbs.AST.PathExpression, walk);
+  const path = subject as hbs.AST.PathExpression;
+  const { shape, key } = resolve(path, walk);
   if (helper === 'each' && shape.kind !== 'list') {
-    throw new Found(
-      subject,
-      `${(subject as hbs.AST.PathExpression).original} is not a list: #each needs one`,
-    );
+    throw new Found(subject, `${path.original} is not a list: #each needs one`);
   }
-  if (program !== undefined) {
-    const inner = shape.kind === 'list' && helper === 'each' ? [...walk.scopes, shape.item] : walk.scopes;
-    checkProgram(program, { ...walk, scopes: inner });
-  }
-  if (inverse !== undefined) checkProgram(inverse, walk);
+  const there = { ...walk, present: new Set([...walk.present, key]) };
+  const inItems = shape.kind === 'list' && helper === 'each';
+  const inner = inItems ? { ...walk, scopes: [...walk.scopes, shape.item] } : helper === 'if' ? there : walk;
+  if (program !== undefined) checkProgram(program, inner);
+  if (inverse !== undefined) checkProgram(inverse, helper === 'unless' ? there : walk);
 }
 
 function hasHash(node: { hash?: hbs.AST.Hash | undefined }): boolean {
   return (node.hash?.pairs.length ?? 0) > 0;
 }
 
-/** @throws Found when the path leads nowhere from where it stands */
-function resolve(path: hbs.AST.PathExpression, { scopes, used }: Walk): Shape {
+interface Resolved {
+  readonly shape: Shape;
+  /** The same for each way to write the path. */
+  readonly key: string;
+}
+
+/** @throws Found when the path leads nowhere from where it stands, or through what may be missing */
+function resolve(path: hbs.AST.PathExpression, { scopes, present, used }: Walk): Resolved {
   const unknown = (): Found =>
     new Found(path, `${quote(path.original)} is no known name here: known are ${known(scopes).join(', ')}`);
   const parts = [...path.parts];
-  let shape: Shape | undefined;
+  let at = scopes.length - 1 - path.depth;
   if (path.data) {
     const name = parts.shift();
     const inEach = scopes.length > 1 && parts.length === 0;
-    if (inEach && ['index', 'first', 'last'].includes(name ?? '')) return { kind: 'text' };
-    shape = name === 'root' ? scopes[0] : undefined;
-  } else {
-    shape = scopes[scopes.length - 1 - path.depth];
+    if (inEach && ['index', 'first', 'last'].includes(name ?? ''))
+      return { shape: { kind: 'text' }, key: '@' };
+    at = name === 'root' ? 0 : -1;
   }
+  let shape = scopes[at];
+  let key = String(at);
   for (const part of parts) {
+    if (shape?.optional === true && !present.has(key)) throw mayBeMissing(path, parts.slice(0, -1).join('.'));
     // hasOwn: "constructor" is a property of every object.
     shape = shape?.kind === 'fields' && Object.hasOwn(shape.fields, part) ? shape.fields[part] : undefined;
+    key = `${key}.${part}`;
   }
-  if (shape === undefined || shape.kind === 'fields') throw unknown();
+  // `this` is a thing with names of its own only where it is asked for in one of them.
+  if (shape === undefined || (shape.kind === 'fields' && shape.optional !== true)) throw unknown();
   used.add(path.original);
-  return shape;
+  if (at === 0 && parts[0] !== undefined) used.add(parts[0]);
+  return { shape, key };
+}
+
+function mayBeMissing(path: hbs.AST.PathExpression, name: string): Found {
+  const bare = name.replace(/^@root\./, '');
+  return new Found(path, `${bare} may be missing: put this between {{#if ${bare}}} and {{/if}}`);
+}
+
+function namesIn(shape: Extract<Shape, { kind: 'fields' }>, { original }: hbs.AST.PathExpression): string {
+  const names = Object.keys(shape.fields).map((name) => `${original}.${name}`);
+  return `there are ${names.join(', ')}`;
 }
 
 function known(scopes: readonly Shape[]): readonly string[] {

@@ -1,20 +1,21 @@
 import Handlebars from 'handlebars';
 import { describeError, PgcmError } from '../domain/errors.js';
+import type { RouteView } from '../domain/route-view.js';
 import { fromGoTemplate } from './go-template.js';
 import { checkNames, type Mistake } from './template-check.js';
-import { templateContext, templateNames, type TemplateValues } from './template-names.js';
+import { templateContext, templateNames } from './template-names.js';
+import { trialView } from './trial-views.js';
 
 export interface Template {
-  render(values: TemplateValues): string;
+  render(view: RouteView): string;
+  /** Whether the primary's address is in it. */
+  readonly usesHost: boolean;
 }
 
-/** For the trial at the start: an address that is reserved for documentation (RFC 5737). */
-const TRIAL: TemplateValues = { host: '192.0.2.1' };
-
 /**
- * Compiles the template of a PgBouncer ini file. `{{.Host}}` (as in templates for
- * pgsql-cluster-manager, which are Go's), `{{Host}}` and `{{host}}` are the primary's address; #if,
- * #unless and #each are those of Handlebars. Nothing is HTML-escaped: the result is no HTML.
+ * Compiles a template. `{{.Host}}` (as in templates for pgsql-cluster-manager, which are Go's), `{{Host}}` and
+ * `{{host}}` are the primary's address; the other names stand in template-names.ts; #if, #unless and #each
+ * are those of Handlebars. Nothing is HTML-escaped: the result is no HTML.
  *
  * @param name the template's file, for messages
  * @throws PgcmError `bad-template` as `FILE:LINE:COLUMN: why`; both count from 1
@@ -26,7 +27,8 @@ export function compileTemplate(source: string, name: string): Template {
   const { mistake, used } = checkNames(tree, templateNames);
   if (mistake !== undefined) throw badTemplate(name, mistake);
   if (used.size === 0) {
-    const why = 'it does not use {{.Host}} anywhere, so no database would follow the primary';
+    const why =
+      'it does not use {{.Host}} anywhere, nor another name: what is made from it would follow nothing';
     throw badTemplate(name, { line: 1, column: 1, why });
   }
   // An environment of its own: nobody else's helpers or partials are in it.
@@ -37,10 +39,13 @@ export function compileTemplate(source: string, name: string): Template {
     // compile goes over the white space of the tree again.
     ignoreStandalone: hasGoComment,
   });
-  const template = { render: (values: TemplateValues) => render(templateContext(values)) };
+  const template = {
+    render: (view: RouteView) => render(templateContext(view)),
+    usesHost: used.has('Host') || used.has('host'),
+  };
   try {
     // Handlebars compiles at the first use: what it finds then has to come out now.
-    template.render(TRIAL);
+    template.render(trialView());
   } catch (error) {
     throw new PgcmError('bad-template', `${name}: ${describeError(error)}`, { cause: error });
   }

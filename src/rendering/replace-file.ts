@@ -27,6 +27,19 @@ const TEMPORARY_IS_STALE_AFTER = 60_000;
 
 let count = 0;
 
+/** What a file has besides its content; what is undefined is as in the file that is replaced. */
+export interface Attributes {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mode?: number | undefined;
+}
+
+export interface Replacing {
+  readonly attributes?: Attributes;
+  /** Done when all but the rename is, with the temporary file's path; when it throws, nothing is replaced. */
+  readonly beforeRename?: (temporary: string) => Promise<void>;
+}
+
 /**
  * Puts a text in place of a file's content, or does nothing when it is there already. A reader, and a
  * power loss at any moment, find either the old content or the new one: it is written to a temporary
@@ -44,14 +57,18 @@ export async function writeConfigFile(
   path: string,
   text: string,
   signal: AbortSignal,
+  replacing: Replacing = {},
 ): Promise<'written' | 'unchanged'> {
   try {
     const target = targetOf(path);
     const existing = statIfThere(target);
     if (existing !== undefined && !existing.isFile()) throw new Error('it is not a regular file');
     const content = Buffer.from(text, 'utf8');
-    const isThere = existing !== undefined && content.equals(readFileSync(target));
-    if (!isThere) await replace(target, content, existing, signal);
+    const isThere =
+      existing !== undefined &&
+      hasAttributes(existing, replacing.attributes) &&
+      content.equals(readFileSync(target));
+    if (!isThere) await replace(target, content, { existing, ...replacing }, signal);
     await removeStaleTemporaries(target);
     return isThere ? 'unchanged' : 'written';
   } catch (error) {
@@ -65,16 +82,29 @@ export async function writeConfigFile(
   }
 }
 
+function hasAttributes(file: Stats, { uid, gid, mode }: Attributes = {}): boolean {
+  return (
+    (uid ?? file.uid) === file.uid &&
+    (gid ?? file.gid) === file.gid &&
+    (mode ?? file.mode & 0o7777) === (file.mode & 0o7777)
+  );
+}
+
+interface Replacement extends Replacing {
+  readonly existing: Stats | undefined;
+}
+
 async function replace(
   target: string,
   content: Buffer,
-  existing: Stats | undefined,
+  { existing, attributes, beforeRename }: Replacement,
   signal: AbortSignal,
 ): Promise<void> {
   count += 1;
   const temporary = join(dirname(target), `${temporaryPrefix(target)}${pid}-${count}`);
   try {
-    await writeTemporary(temporary, content, existing);
+    await writeTemporary(temporary, content, existing, attributes);
+    await beforeRename?.(temporary);
     if (signal.aborted) throw abortError(signal, `writing ${target}`);
     await rename(temporary, target);
   } catch (error) {
@@ -90,23 +120,32 @@ async function replace(
 }
 
 /** Nobody else can read it until it has its owner and mode. */
-async function writeTemporary(path: string, content: Buffer, existing: Stats | undefined): Promise<void> {
+async function writeTemporary(
+  path: string,
+  content: Buffer,
+  existing: Stats | undefined,
+  attributes: Attributes | undefined,
+): Promise<void> {
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   const file = await open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600);
   try {
-    await Promise.all([file.writeFile(content), giveLike(file, existing)]);
+    await Promise.all([file.writeFile(content), giveLike(file, existing, attributes)]);
     await file.sync();
   } finally {
     await file.close();
   }
 }
 
-async function giveLike(file: FileHandle, existing: Stats | undefined): Promise<void> {
+async function giveLike(
+  file: FileHandle,
+  existing: Stats | undefined,
+  { uid, gid, mode }: Attributes = {},
+): Promise<void> {
   const now = fstatSync(file.fd);
-  if (existing !== undefined && (existing.uid !== now.uid || existing.gid !== now.gid)) {
-    await file.chown(existing.uid, existing.gid);
-  }
-  await file.chmod(existing === undefined ? MODE_WHEN_NEW : existing.mode & 0o7777);
+  const owner = uid ?? existing?.uid ?? now.uid;
+  const group = gid ?? existing?.gid ?? now.gid;
+  if (owner !== now.uid || group !== now.gid) await file.chown(owner, group);
+  await file.chmod(mode ?? (existing === undefined ? MODE_WHEN_NEW : existing.mode & 0o7777));
 }
 
 const flush = promisify(fsync);

@@ -89,7 +89,7 @@ class Follower {
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
     try {
-      await this.#watch(await this.#read(stop.signal), stop);
+      await this.#watch(await this.#read(stop.signal), stop, signal);
     } catch (error) {
       if (!signal.aborted && !this.#etcd.closed.aborted && this.#thrown === undefined) {
         this.#say('warn', events.pollError, describeError(error), { next: 'trying again' });
@@ -100,11 +100,19 @@ class Follower {
     }
   }
 
-  async #watch(from: Revision, stop: AbortController): Promise<void> {
+  async #watch(from: Revision, stop: AbortController, signal: AbortSignal): Promise<void> {
     const { range } = this.#options;
     const stopped = (): boolean => stop.signal.aborted;
+    let due = false;
     const onChanges = (changes: readonly Change[]): void => {
-      if (!stopped() && this.#view.apply(changes)) this.#report(stop);
+      if (stopped() || !this.#view.apply(changes) || due) return;
+      due = true;
+      // What arrived together is reported once: when hundreds of proxies answer at the same time, each report
+      // is about all of them. It is made also when this watch has ended: the next read would find nothing new.
+      setImmediate(() => {
+        due = false;
+        if (!signal.aborted) this.#report(stop);
+      });
     };
     if (stopped()) return;
     let watch;

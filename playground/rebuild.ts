@@ -9,6 +9,8 @@ const dataDirectory = '/var/lib/postgresql/15/main';
 const startedWithinMs = 60_000;
 const stoppedWithinMs = 30_000;
 const copyWithinMs = 120_000;
+const streamsWithinMs = 20_000;
+const mostReadmissions = 3;
 const lookEveryMs = 200;
 
 /**
@@ -36,8 +38,24 @@ export async function rebuild(playground: Playground, lost: string, primary: Hos
   );
   if (status !== 0)
     throw new PlaygroundError(`${lost}: copying the data from ${primary.name}: ${stderr.trim()}`);
-  await readmit(playground, lost);
-  return true;
+  // An attempt to start it that began before may fail after this: that would keep it down.
+  for (let tries = 1; tries <= mostReadmissions; tries++) {
+    await readmit(playground, lost, primary.name);
+    if (await streams(playground, lost, primary.name)) return true;
+  }
+  throw new PlaygroundError(`rebuild: ${lost} does not stream from ${primary.name}`);
+}
+
+/** Within the time that a start takes. */
+async function streams(playground: Playground, standby: string, primary: string): Promise<boolean> {
+  const query = `select count(*) from pg_stat_replication where application_name = '${standby}' and state = 'streaming'`;
+  const deadline = performance.now() + streamsWithinMs;
+  while (performance.now() < deadline) {
+    const { stdout } = await playground.exec(primary, asPostgres('psql', '-XAtc', query));
+    if (stdout.trim() === '1') return true;
+    await delay(lookEveryMs);
+  }
+  return false;
 }
 
 async function until(what: string, withinMs: number, isSo: () => Promise<boolean>): Promise<void> {

@@ -24,16 +24,19 @@ export async function rejoin(playground: Playground): Promise<readonly string[]>
   for (const { name } of nodes) {
     if (name === primary) continue;
     if ((await playground.exec(name, ['test', '-e', lockFile])).status !== 0) continue;
-    await readmit(playground, name);
+    await readmit(playground, name, name);
     rejoined.push(name);
   }
   return rejoined;
 }
 
-/** Lets the agent start PostgreSQL on this node again, and Pacemaker try it. */
-export async function readmit(playground: Playground, name: string): Promise<void> {
+/**
+ * Lets the agent start PostgreSQL on this node again, and Pacemaker try it.
+ * @param via the node whose Pacemaker is asked
+ */
+export async function readmit(playground: Playground, name: string, via: string): Promise<void> {
   await must(playground, name, ['rm', '-f', lockFile]);
-  await must(playground, name, ['crm_resource', '--cleanup', '--resource', 'msPostgresql', '--node', name]);
+  await must(playground, via, ['crm_resource', '--cleanup', '--resource', 'msPostgresql', '--node', name]);
 }
 
 /** The primary has the file, too: so who it is must be known. crm_mon tells it some time after the promotion. */

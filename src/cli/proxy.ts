@@ -4,17 +4,30 @@ import type { ConfigOf } from '../config/options.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { RouteProbe } from '../domain/route-probe.js';
+import type { Log } from '../domain/log.js';
+import type { Etcd } from '../etcd/client.js';
 import { EtcdPauseRequests } from '../etcd/pause-requests.js';
 import { proxyRegistration } from '../etcd/proxy-registry.js';
 import { apiServer } from '../grpc/server.js';
 import { TemplatedOutput } from '../outputs/templated-output.js';
 import { TemplatedConfig } from '../pgbouncer/bouncer-config.js';
 import { PostgresRouteProbe } from '../postgres/route-probe.js';
-import { proxyDaemon } from '../proxy/daemon.js';
+import { proxyDaemon, type ProxyDaemon } from '../proxy/daemon.js';
+import { pauseMetrics } from '../pausing/metrics.js';
+import { proxyMetrics } from '../proxy/metrics.js';
+import { LOOK_INTERVAL_FOR_ANSWERS, ProxyAnswers } from '../proxy/proxy-answers.js';
 import { sdNotify } from '../runtime/sd-notify.js';
+import { Vitals } from '../runtime/vitals.js';
+import type { HttpServer } from '../telemetry/http-server.js';
+import { healthPage } from '../telemetry/pages.js';
+import { processMetrics, sourceMetric } from '../telemetry/process-metrics.js';
 import type { Command } from './context.js';
+import { httpEndpoint } from './http.js';
 import { bouncersOf, openEtcd, routeStore, runDaemon, topologyStore } from './parts.js';
 import { version } from './version.js';
+
+/** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
+const STUCK_AFTER = 30_000;
 
 export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   // Before anything is started: a template that cannot be used leaves everything as it is.
@@ -26,8 +39,10 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
     pollInterval: config['etcd-stream-poll-interval'],
     getTimeout: config['etcd-get-timeout'],
   };
+  const vitals = new Vitals();
+  const running = await version(signal);
   const daemon = proxyDaemon({
-    identity: { id, host, instance: randomUUID(), version: await version(signal) },
+    identity: { id, host, instance: randomUUID(), version: running },
     routes: routeStore(etcd, config, log),
     topologies: topologyStore(etcd, config, log),
     requests: new EtcdPauseRequests(etcd, followed, log),
@@ -41,19 +56,59 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
     timeout: config['pgbouncer-timeout'],
     retryInterval: config['pgbouncer-retry-interval'],
     firstReadTimeout: config['etcd-get-timeout'],
+    lookInterval: config['http-address'] === 'off' ? undefined : LOOK_INTERVAL_FOR_ANSWERS,
+    onTurn: vitals.watch('applying routes', STUCK_AFTER + 10 * config['pgbouncer-timeout']),
   });
   const socket = apiServer(daemon.control, {
     bindAddress: `unix:${config['proxy-socket']}`,
     tls: undefined,
     log,
   });
-  const watchdog = sdNotify(env, (error) => log.warn(events.watchdogError, { error: describeError(error) }));
+  const http = proxyHttp({ address: config['http-address'], daemon, etcd, vitals, version: running, log });
+  const watchdog = sdNotify(env, (error) => log.warn(events.watchdogError, { error: describeError(error) }), {
+    ready: http?.listening,
+    stuck: () => vitals.stuck,
+  });
   try {
-    return await runDaemon([...daemon.services, socket, watchdog], log, signal);
+    return await runDaemon([...daemon.services, socket, http, watchdog], log, signal);
   } finally {
     etcd.close();
   }
 };
+
+interface ProxyHttpParts {
+  readonly address: string;
+  readonly daemon: ProxyDaemon;
+  readonly etcd: Pick<Etcd, 'heardAt'>;
+  readonly vitals: Vitals;
+  readonly version: string;
+  readonly log: Log;
+}
+
+function proxyHttp({
+  address,
+  daemon,
+  etcd,
+  vitals,
+  version: running,
+  log,
+}: ProxyHttpParts): HttpServer | undefined {
+  const { proxy, keeper } = daemon;
+  const answers = new ProxyAnswers({ proxy, reasons: () => keeper.news.value.reasons });
+  return httpEndpoint({
+    ...{ daemon: 'proxy', address, vitals, log, ready: () => answers.ready() },
+    pages: [['/primary', healthPage(() => answers.primary())]],
+    metrics: [
+      ...processMetrics(running, vitals),
+      sourceMetric([
+        { name: 'etcd', heardAt: () => etcd.heardAt },
+        { name: 'pgbouncer', heardAt: () => proxy.verifiedAt },
+      ]),
+      ...proxyMetrics({ proxy, hold: { state: () => ({ kind: 'none' }), counts: [] } }),
+      ...pauseMetrics(keeper),
+    ],
+  });
+}
 
 /** A template that cannot be used is a configuration that cannot be used. */
 async function openTemplate(config: ConfigOf<'proxy'>, signal: AbortSignal): Promise<TemplatedConfig> {

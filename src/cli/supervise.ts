@@ -11,6 +11,7 @@ import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { remembered } from '../runtime/remembered.js';
+import { Vitals } from '../runtime/vitals.js';
 import { Addresses } from '../supervise/addresses.js';
 import { LocalFacts } from '../supervise/local-facts.js';
 import { Janitor } from '../supervise/janitor.js';
@@ -27,7 +28,11 @@ import { TopologyPublisher } from '../supervise/topology-publisher.js';
 import type { Command } from './context.js';
 import { evidenceReader, postgresOptions } from './local-postgres.js';
 import { apiTls, bouncersOf, openEtcd, POLL_INTERVAL, routeStore, runDaemon } from './parts.js';
+import { superviseHttp } from './supervise-http.js';
 import { version } from './version.js';
+
+/** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
+const STUCK_AFTER = 30_000;
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;
@@ -60,6 +65,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
         () => false,
       ),
   });
+  const vitals = new Vitals();
   const facts = new LocalFacts({ postgres, manager, dataDirectory: config['postgres-data-dir'] });
   const roleWatch: RoleWatch = new RoleWatch({
     postgres,
@@ -68,6 +74,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
       publisher.hurry();
       facts.changed();
     },
+    onTurn: vitals.watch('asking PostgreSQL', STUCK_AFTER + 10 * config['postgres-timeout']),
   });
   const topologies = new TopologyPublisher({
     topologies: new EtcdTopologyStore(
@@ -98,6 +105,12 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     pollInterval: config['pacemaker-poll-interval'],
     retryInterval: config['host-key-update-retry-interval'],
     etcdTimeout: config['etcd-timeout'],
+    onTurn: vitals.watch(
+      'publishing',
+      STUCK_AFTER +
+        2 * config['pacemaker-poll-interval'] +
+        10 * (config['pacemaker-get-timeout'] + config['etcd-timeout']),
+    ),
   });
   const proxy = nodeApi(`unix:${config['proxy-socket']}`, undefined);
   const localBouncers: LocalBouncers = new LocalBouncers({
@@ -162,14 +175,22 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     log,
   });
   const server = apiServer(node, { bindAddress: config['bind-address'], tls, log });
-  const watchdog = sdNotify(
-    env,
-    (error) => log.warn(events.watchdogError, { error: describeError(error) }),
-    server.listening,
-  );
+  const history = new EtcdHistoryStore(etcd);
+  const http = superviseHttp({
+    ...{ config, etcd, history, vitals, log, version: await version(signal) },
+    ...{ publisher, role: roleWatch, addresses, postgres, bouncers, keeper, janitor },
+  });
+  const watchdog = sdNotify(env, (error) => log.warn(events.watchdogError, { error: describeError(error) }), {
+    ready: Promise.all([server.listening, http?.listening]),
+    stuck: () => vitals.stuck,
+  });
   try {
     return await runDaemon(
-      [server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, orphanRejoin, watchdog],
+      [
+        ...[server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, orphanRejoin],
+        ...(http?.services ?? []),
+        watchdog,
+      ],
       log,
       signal,
     );

@@ -1,6 +1,7 @@
 import { quote } from '../domain/address.js';
 import type { Milliseconds } from '../domain/time.js';
 import { formatDuration, parseDuration } from '../runtime/durations.js';
+import { formatSize, parseSize } from '../runtime/sizes.js';
 
 /** What came of reading a value. `why` completes the sentence "X: ..." and holds no secret. */
 export type Reading<T> =
@@ -30,22 +31,17 @@ const wrong = (why: string): { readonly ok: false; readonly why: string } => ({ 
 /** A setTimeout of more than 2^31-1 ms would fire at once; 24 days is the longest full day below it. */
 const LONGEST: Milliseconds = 24 * 24 * 3_600_000;
 
-const UNITS = { B: 1, kB: 1_024, MB: 1_024 ** 2, GB: 1_024 ** 3 } as const;
-
 /** A number of bytes, written as in postgresql.conf: `16MB`. */
 export function size(): Kind<number> {
   return textKind(
     'SIZE',
     (text) => {
-      const [, digits = '', unit = ''] = /^(\d{1,9})(B|kB|MB|GB)$/.exec(text) ?? [];
-      return digits === ''
+      const bytes = parseSize(text);
+      return bytes === undefined
         ? wrong(`${quote(text)} is no size; write it like 16MB, in B, kB, MB or GB`)
-        : right(Number(digits) * UNITS[unit as keyof typeof UNITS]);
+        : right(bytes);
     },
-    (bytes) => {
-      const unit = (['GB', 'MB', 'kB'] as const).find((name) => bytes % UNITS[name] === 0 && bytes > 0);
-      return unit === undefined ? `${bytes}B` : `${bytes / UNITS[unit]}${unit}`;
-    },
+    formatSize,
   );
 }
 

@@ -28,6 +28,18 @@ export function bindAddress(): Kind<string> {
   return place('[HOST]:PORT', (value) => refusedHostPort(value, { host: 'optional', lowestPort: 0 }));
 }
 
+/**
+ * `127.0.0.1`, `10.0.0.1:9100`, `[::1]:9100`, `:9100` for every address of this machine, or `off`. Port 0 lets the
+ * kernel choose one.
+ */
+export function httpAddress(): Kind<string> {
+  return place('HOST[:PORT]|off', (value) => {
+    if (value === 'off' || isIPv6(value)) return undefined;
+    const withPort = /:\d*$/.test(value) && !value.endsWith(']') ? value : `${value}:0`;
+    return refusedHostPort(withPort, { host: 'optional', lowestPort: 0 });
+  });
+}
+
 interface HostPortRules {
   readonly host: 'needed' | 'optional';
   readonly lowestPort: 0 | 1;

@@ -1,6 +1,6 @@
 import { commandNames, type CommandName } from './command-names.js';
 import { boolean, choice, duration, list, path, port, secret, size, text, type Kind } from './kinds.js';
-import { bindAddress, etcdEndpoint, hostPort } from './network-kinds.js';
+import { bindAddress, etcdEndpoint, hostPort, httpAddress } from './network-kinds.js';
 import { outputBlocks } from './output-blocks.js';
 
 /** One option. Its flag, its variable, its TOML key, its help and its place in the README all come from this. */
@@ -210,10 +210,11 @@ export const options = {
   'max-replica-lag': option({
     kind: size(),
     default: 16 * 1_024 ** 2,
-    commands: ['proxy'],
+    commands: daemons,
     explain:
       'The most WAL that a standby may have left to flush to be one of the Replicas of templates. One that had more ' +
-      'is back among them with half of it. Published figures are rounded to a power of two.',
+      'is back among them with half of it. Published figures are rounded to a power of two. /replica of ' +
+      "supervise's http-address takes as much for what is left to replay, unless it is asked with ?lag=.",
   }),
   'replica-fallback': option({
     kind: choice('none', 'primary'),
@@ -282,6 +283,14 @@ export const options = {
     commands: api,
     pem: 'private key',
     explain: 'The private key of api-tls-cert, in PEM.',
+  }),
+  'http-address': option({
+    kind: httpAddress(),
+    default: '127.0.0.1',
+    commands: daemons,
+    explain:
+      'Where health checks and metrics are answered over HTTP, to whoever asks; off: nowhere. Without a port ' +
+      'supervise takes 8632 and proxy 8633, so that one file can serve both.',
   }),
   'pacemaker-resource': option({
     kind: text({ empty: 'refused' }),

@@ -6,11 +6,21 @@ export interface PostgresState {
   readonly inRecovery: boolean;
 }
 
+/** How a standby keeps up, as it knows itself. */
+export interface Replication {
+  /** Its WAL receiver is streaming. */
+  readonly receiving: boolean;
+  /** Bytes of WAL between the end that the sender last told and what was replayed; undefined: not known. */
+  readonly lag: number | undefined;
+}
+
 /** A node's own PostgreSQL. Errors: `unavailable`, `timed-out`, `aborted`. */
 export interface Postgres {
   /** A cheap question, to be asked many times a second. */
   state(signal: AbortSignal): Promise<PostgresState>;
   probe(signal: AbortSignal): Promise<Probe>;
+  /** Of a standby; a cheap question, to be asked more than once a second. */
+  replication(signal: AbortSignal): Promise<Replication>;
   /** Its walsenders as it knows them now; a cheap question, and none is looked at for being stale. */
   senders(signal: AbortSignal): Promise<readonly WalSender[]>;
   inspect(signal: AbortSignal): Promise<PostgresInspection>;

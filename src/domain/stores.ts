@@ -192,6 +192,20 @@ export interface NodeRegistry {
   ): Promise<{ readonly nodes: readonly NodeState[]; readonly problems: readonly string[] }>;
 }
 
+/** What was added to the history. */
+export interface HistoryNews {
+  /** Oldest first. */
+  readonly reports: readonly SwitchoverReport[];
+  /** Where to go on from. */
+  readonly revision: Revision;
+}
+
+/** The history, for those who follow it at leisure. */
+export interface HistoryFeed {
+  /** @param after what is newer than this; undefined: the newest report alone, if there is one */
+  since(after: Revision | undefined, signal: AbortSignal): Promise<HistoryNews>;
+}
+
 /** The reports of finished switchovers, the newest 100. */
 export interface HistoryStore {
   /** Also removes the oldest ones beyond the newest 100. */

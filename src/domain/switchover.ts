@@ -85,6 +85,17 @@ export interface StepReport {
   readonly error: string;
 }
 
+/** The words for `outcome`. */
+export const switchoverOutcomes = [
+  'done',
+  'refused',
+  'rolled-back',
+  'interrupted',
+  'failed-after-move',
+  'cleanup-left',
+  'unexpected',
+] as const;
+
 /** What a switchover did, also a failed one. */
 export interface SwitchoverReport {
   readonly id: string;

@@ -201,6 +201,11 @@ export class Etcd {
     return this.#members.onMove(listener);
   }
 
+  /** When etcd last answered a call; undefined: never. A lease that is renewed makes it young. */
+  get heardAt(): Milliseconds | undefined {
+    return this.#members.heardAt;
+  }
+
   /** Where calls go to now. */
   get url(): string {
     return this.#members.current.url;

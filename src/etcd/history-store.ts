@@ -1,4 +1,5 @@
-import type { HistoryStore } from '../domain/stores.js';
+import type { Revision } from '../domain/route.js';
+import type { HistoryFeed, HistoryNews, HistoryStore } from '../domain/stores.js';
 import type { SwitchoverReport } from '../domain/switchover.js';
 import { switchoverReport } from '../records/switchover-report.js';
 import type { Etcd } from './client.js';
@@ -10,7 +11,7 @@ import { RecordReader } from './records.js';
 const KEPT = 100;
 
 /** The reports of finished switchovers in etcd. Their order is the one in which etcd got them: clocks jump. */
-export class EtcdHistoryStore implements HistoryStore {
+export class EtcdHistoryStore implements HistoryStore, HistoryFeed {
   readonly #etcd: Etcd;
 
   constructor(etcd: Etcd) {
@@ -35,6 +36,19 @@ export class EtcdHistoryStore implements HistoryStore {
     const { kvs } = await this.#etcd.getPrefix(keys.history, signal);
     const { values, problems } = new RecordReader(switchoverReport, keys.history).read(newestFirst(kvs));
     return { reports: values, problems };
+  }
+
+  /** The names first: a report is some kilobytes, and mostly there is no new one. */
+  async since(after: Revision | undefined, signal: AbortSignal): Promise<HistoryNews> {
+    const { kvs, revision } = await this.#etcd.read({ prefix: keys.history, keysOnly: true }, signal);
+    const newest = newestFirst(kvs);
+    // An etcd that was restored to an earlier state counts from there again.
+    const isAfter = after !== undefined && revision >= after;
+    const wanted = isAfter ? newest.filter((kv) => kv.createRevision > after) : newest.slice(0, 1);
+    const reader = new RecordReader(switchoverReport, keys.history);
+    const read = await Promise.all(wanted.map(({ key }) => this.#etcd.get(key, signal)));
+    const found = read.flatMap(({ kv }) => kv ?? []);
+    return { reports: [...reader.read(found).values].reverse(), revision };
   }
 }
 

@@ -27,6 +27,7 @@ export class Members {
   readonly #log: Log;
   #current: Member | undefined;
   #answeredAt: Milliseconds = -Infinity;
+  #heardAt: Milliseconds | undefined;
   readonly #closed = new AbortController();
   readonly #onMove = new Set<(url: string) => void>();
 
@@ -48,6 +49,11 @@ export class Members {
     timeout = this.#timeout,
   ): Promise<T> {
     return this.#rounds(what, signal, monotonic() + timeout, call);
+  }
+
+  /** When any member last answered a call; undefined: never. */
+  get heardAt(): Milliseconds | undefined {
+    return this.#heardAt;
   }
 
   /** The member that answered last: where a watch goes, after a read has found a live one. */
@@ -186,7 +192,7 @@ export class Members {
   }
 
   #answered(member: Member, failures: readonly MemberFailure[] = []): void {
-    this.#answeredAt = monotonic();
+    this.#answeredAt = this.#heardAt = monotonic();
     if (this.#current === member) return;
     const previous = this.#current;
     this.#current = member;

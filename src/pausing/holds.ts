@@ -25,6 +25,12 @@ export class Holds {
     return [...this.#holds.values()].filter(({ hold }) => hold.complete).map(({ hold }) => hold.reason);
   }
 
+  /** When the last of them ends; undefined: there is none. */
+  get endsAt(): Milliseconds | undefined {
+    const ends = [...this.#holds.values()].map(({ hold }) => hold.endsAt);
+    return ends.length === 0 ? undefined : Math.max(...ends);
+  }
+
   get(reason: string): Hold | undefined {
     return this.#holds.get(reason)?.hold;
   }

@@ -11,6 +11,7 @@ import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
 import { retryForever } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
+import { Tally } from '../runtime/tally.js';
 import { refusal, untilLeadingTo } from './destination.js';
 import { Holder, type Hold, type HoldOrder } from './holder.js';
 import { Holds } from './holds.js';
@@ -68,6 +69,8 @@ const CUT_SHORT = new PgcmError('aborted', 'a look at the paused bouncers was cu
 export class PauseKeeper implements Service {
   readonly name = 'pause-keeper';
   readonly news = new Latest<PauseNews>({ reasons: [], clientsWaiting: 0, longestWait: 0 });
+  /** Pauses that all clients had to wait for, and reasons that nobody ended in time. */
+  readonly pauses = new Tally(['begun', 'expired']);
   readonly #options: PauseKeeperOptions;
   readonly #log: Log;
   readonly #holder: Holder;
@@ -87,6 +90,11 @@ export class PauseKeeper implements Service {
   /** Whether there is a reason to pause, also one whose pause is not complete yet. */
   get paused(): boolean {
     return this.#holds.size > 0;
+  }
+
+  /** When the clients go on at the latest, on the monotonic clock; Infinity: never. Undefined while nothing is paused. */
+  get endsAt(): Milliseconds | undefined {
+    return this.#holds.endsAt;
   }
 
   /** Lifts what an earlier life left behind; at the end, what this one began. */
@@ -134,7 +142,8 @@ export class PauseKeeper implements Service {
         ledBefore: new Map(before?.ledBefore),
         complete: false,
       };
-      if (!this.paused) this.#holder.waits.begin();
+      const isFirst = !this.paused;
+      if (isFirst) this.#holder.waits.begin();
       // Armed before the first PAUSE: if this process stalls in between, the end comes all the same.
       this.#holds.put(hold);
       try {
@@ -143,6 +152,7 @@ export class PauseKeeper implements Service {
         throw await this.#takenBack(hold, error);
       }
       hold.complete = true;
+      if (isFirst) this.pauses.add('begun');
       this.#log.info(events.pgbouncerPaused, { reason, expiry: describeEnd(order.endsAt) });
       this.#tell();
       this.#lookIn(FIRST_LOOK);
@@ -256,6 +266,7 @@ export class PauseKeeper implements Service {
   }
 
   #sayExpired({ reason }: Hold): void {
+    this.pauses.add('expired');
     const text = 'nobody resumed in time: letting the clients go on';
     this.#log.warn(events.pgbouncerPauseExpired, { reason }, text);
   }

@@ -1,7 +1,7 @@
 import { PgcmError } from '../domain/errors.js';
 import type { PostgresInspection, WalSender } from '../domain/inspection.js';
 import type { Probe, Terminated } from '../domain/node-api.js';
-import type { Postgres, PostgresState } from '../domain/postgres.js';
+import type { Postgres, PostgresState, Replication } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import {
@@ -69,6 +69,18 @@ export class LocalPostgres implements Postgres {
     );
     const [row] = rows;
     return typeof row?.['xid'] === 'string' && row['read_only'] === 'off';
+  }
+
+  async replication(signal: AbortSignal): Promise<Replication> {
+    const [row] = await this.#ask(
+      // What the sender last told is its own end of WAL; the manual's text says something else.
+      `SELECT COALESCE(r.status = 'streaming', false) AS receiving,
+              GREATEST(0, pg_wal_lsn_diff(r.latest_end_lsn, pg_last_wal_replay_lsn()))::float8 AS lag
+       FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver AS r ON true`,
+      signal,
+    );
+    const lag = row?.['lag'];
+    return { receiving: row?.['receiving'] === true, lag: typeof lag === 'number' ? lag : undefined };
   }
 
   async senders(signal: AbortSignal): Promise<readonly WalSender[]> {

@@ -37,6 +37,9 @@ export interface ProxyParts {
   readonly retryInterval: Milliseconds;
   /** How long a pause that an earlier life left is kept while no request can be read (etcd-get-timeout). */
   readonly firstReadTimeout: Milliseconds;
+  /** As for createProxy. */
+  readonly lookInterval?: Milliseconds | undefined;
+  readonly onTurn?: (() => void) | undefined;
 }
 
 /** The proxy without its socket: the one owner of its PgBouncers. */
@@ -75,6 +78,8 @@ export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
     views,
     log,
     retryInterval,
+    lookInterval: parts.lookInterval,
+    onTurn: parts.onTurn,
     afterReload: (bouncer, signal) => keeper.afterReload(bouncer, signal),
   });
   const requests = new RequestObeyer({

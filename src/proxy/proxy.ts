@@ -12,6 +12,7 @@ import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
 import { backoffDelay, type Backoff } from '../runtime/retry.js';
 import { runServices, type Service } from '../runtime/service-group.js';
+import { Tally } from '../runtime/tally.js';
 import { Complaints } from './complaints.js';
 import { Follower, type AfterReload, type Goal } from './follower.js';
 import type { RouteViews } from './route-views.js';
@@ -27,8 +28,10 @@ export interface ProxyOptions {
   /** The longest delay between two attempts (pgbouncer-retry-interval). */
   readonly retryInterval: Milliseconds;
   /** How often PgBouncers that lead to the route are looked at; by default every 3 s. */
-  readonly lookInterval?: Milliseconds;
+  readonly lookInterval?: Milliseconds | undefined;
   readonly afterReload?: AfterReload;
+  /** Called at each turn of the loop that applies routes, also one that failed. */
+  readonly onTurn?: (() => void) | undefined;
 }
 
 /** A route that every bouncer was seen to lead to. */
@@ -76,6 +79,9 @@ export class RouteProxy implements Service {
   readonly states = new Latest<RouteState>({ kind: 'waiting' });
   /** The last one; also while a newer one is being applied, or a bouncer is down. */
   readonly verified = new Latest<VerifiedRoute | undefined>(undefined);
+  /** By bouncer. */
+  readonly reloads: Tally;
+  readonly failures = new Tally(['config', 'bouncer']);
   readonly #options: ProxyOptions;
   readonly #log: Log;
   readonly #wanted = new Latest<Route | undefined>(undefined);
@@ -85,16 +91,39 @@ export class RouteProxy implements Service {
   /** Ends the work on a route that is no longer the newest. */
   #turn = new AbortController();
   #generation = 0;
+  #publishedAt: Milliseconds | undefined;
+  #verifiedAt: Milliseconds | undefined;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.reloads = new Tally(options.bouncers.map(({ name }) => name));
     this.#followers = options.bouncers.map((bouncer) => new Follower(bouncer, options.afterReload));
     this.#backoff = { min: BACKOFF.min, max: Math.min(options.retryInterval, BACKOFF.max) };
   }
 
   get state(): RouteState {
     return this.states.value;
+  }
+
+  /** The newest published route that is usable. */
+  get published(): Route | undefined {
+    return this.#wanted.value;
+  }
+
+  /** When it was first heard of, on the monotonic clock. */
+  get publishedAt(): Milliseconds | undefined {
+    return this.#publishedAt;
+  }
+
+  /** When every bouncer was last seen to lead to the verified route; undefined: one did not at the last look. */
+  get verifiedAt(): Milliseconds | undefined {
+    return this.#verifiedAt;
+  }
+
+  /** How often the config file was written anew. */
+  get writes(): number {
+    return this.#generation;
   }
 
   /** Runs until the signal is aborted. No trouble of etcd, PgBouncer or the disk ends it. */
@@ -133,6 +162,7 @@ export class RouteProxy implements Service {
       }
       return;
     }
+    this.#publishedAt = monotonic();
     this.#wanted.set(route);
     this.#turn.abort(new PgcmError('aborted', `a newer route is there: ${route.address}`));
   }
@@ -144,10 +174,12 @@ export class RouteProxy implements Service {
 
   async #applyForever(signal: AbortSignal): Promise<void> {
     let attempt = 0;
+    const { lookInterval = LOOK_INTERVAL, onTurn } = this.#options;
     while (!signal.aborted) {
+      onTurn?.();
       const route = this.#wanted.value;
       if (route === undefined) {
-        await this.#wanted.changed(undefined, signal);
+        await this.#wanted.changed(lookInterval, signal);
         continue;
       }
       this.#turn = new AbortController();
@@ -159,9 +191,7 @@ export class RouteProxy implements Service {
         attempt = 0;
         continue;
       }
-      const delay = fine
-        ? (this.#options.lookInterval ?? LOOK_INTERVAL)
-        : backoffDelay(attempt - 1, this.#backoff);
+      const delay = fine ? lookInterval : backoffDelay(attempt - 1, this.#backoff);
       if ((await this.#wanted.changed(delay, signal)) === 'changed') attempt = 0;
     }
   }
@@ -169,20 +199,20 @@ export class RouteProxy implements Service {
   /** @returns whether every bouncer leads to the route */
   async #attempt(route: Route, number: number, signal: AbortSignal): Promise<boolean> {
     const before = this.states.value;
+    const looked = monotonic();
     if (before.kind === 'applied' && before.route === route && (await this.#isInPlace(before, signal))) {
+      this.#verifiedAt = looked;
       return true;
     }
     this.states.set({ kind: 'applying', route, attempt: number });
     const attempt: Attempt = { signal, retryIn: backoffDelay(number, this.#backoff), problems: [] };
     const started = monotonic();
-    const goal = await this.#try(attempt, events.routeError, this.#options.config.name, () =>
+    const goal = await this.#try(attempt, 'config', this.#options.config.name, () =>
       this.#writeConfig(route, signal),
     );
     if (goal !== undefined) {
       const bring = (follower: Follower): Promise<unknown> =>
-        this.#try(attempt, events.pgbouncerError, follower.bouncer.name, () =>
-          this.#bring(follower, goal, signal),
-        );
+        this.#try(attempt, 'bouncer', follower.bouncer.name, () => this.#bring(follower, goal, signal));
       await Promise.all(this.#followers.map(bring));
     }
     // Given up for a newer route, or at the end: neither done nor failed.
@@ -191,6 +221,7 @@ export class RouteProxy implements Service {
       this.states.set({ kind: 'failing', route, attempt: number, problems: attempt.problems });
       return false;
     }
+    this.#verifiedAt = started;
     // The same one still: who is told of it has nothing to write.
     if (this.verified.value?.route !== route) this.verified.set({ route, at: new Date().toISOString() });
     this.states.set({ kind: 'applied', route, goal });
@@ -209,7 +240,9 @@ export class RouteProxy implements Service {
 
   async #allLead(goal: Goal, signal: AbortSignal): Promise<boolean> {
     const looks = this.#followers.map((follower) => follower.look(goal, signal).catch(describeError));
-    return (await Promise.all(looks)).every((astray) => astray === undefined);
+    const allLead = (await Promise.all(looks)).every((astray) => astray === undefined);
+    if (!allLead) this.#verifiedAt = undefined;
+    return allLead;
   }
 
   async #writeConfig({ address }: Route, signal: AbortSignal): Promise<Goal> {
@@ -230,6 +263,7 @@ export class RouteProxy implements Service {
 
   async #bring(follower: Follower, goal: Goal, signal: AbortSignal): Promise<void> {
     if ((await follower.bring(goal, signal)) === 'reloaded') {
+      this.reloads.add(follower.bouncer.name);
       this.#log.info(events.pgbouncerReload, { host: goal.address, bouncer: follower.bouncer.name });
     }
   }
@@ -237,7 +271,7 @@ export class RouteProxy implements Service {
   /** The work's result; undefined when it failed, which is told when the reason is a new one. */
   async #try<T>(
     { signal, retryIn, problems }: Attempt,
-    event: EventName,
+    part: keyof typeof TROUBLE,
     subject: string,
     work: () => Promise<T>,
   ): Promise<T | undefined> {
@@ -250,13 +284,19 @@ export class RouteProxy implements Service {
       if (signal.aborted && hasCode(error, 'aborted')) return undefined;
       const reason = describeError(error);
       problems.push(reason);
+      this.failures.add(part);
       if (this.#complaints.isNew(subject, reason)) {
-        this.#log.error(event, { error: reason, retry_in: formatDuration(retryIn) });
+        this.#log.error(TROUBLE[part], { error: reason, retry_in: formatDuration(retryIn) });
       }
       return undefined;
     }
   }
 }
+
+const TROUBLE = {
+  config: events.routeError,
+  bouncer: events.pgbouncerError,
+} as const satisfies Record<string, EventName>;
 
 interface Attempt {
   readonly signal: AbortSignal;

@@ -10,18 +10,24 @@ export interface NotifyEnvironment {
   readonly WATCHDOG_USEC?: string | undefined;
 }
 
+export interface NotifyOptions {
+  /** Before READY=1 is sent; by default the daemon is ready as soon as it runs. */
+  readonly ready?: Promise<unknown> | undefined;
+  /** Why the daemon is not alive though its event loop turns; undefined: it is. */
+  readonly stuck?: () => string | undefined;
+}
+
 /**
- * Tells the service manager that the daemon is ready and, while its event loop turns, that it is
+ * Tells the service manager that the daemon is ready and, while its loops turn, that it is
  * alive. Node has no datagram sockets of the unix family, so systemd's own systemd-notify sends the
  * messages; the unit needs NotifyAccess=all for that.
  *
- * @param ready before READY=1 is sent; by default the daemon is ready as soon as it runs
  * @returns a service, or undefined when no service manager asked to be told
  */
 export function sdNotify(
   env: NotifyEnvironment,
   onError: (error: unknown) => void,
-  ready: Promise<void> = Promise.resolve(),
+  { ready = Promise.resolve(), stuck = () => undefined }: NotifyOptions = {},
 ): Service | undefined {
   if (env.NOTIFY_SOCKET === undefined || env.NOTIFY_SOCKET === '') return undefined;
   const every = watchdogInterval(env.WATCHDOG_USEC);
@@ -38,8 +44,11 @@ export function sdNotify(
       };
       await Promise.race([ready, untilAborted(signal)]);
       if (!signal.aborted) await send('READY=1', signal);
-      while (every !== undefined && (await sleep(every, signal)) === 'elapsed')
-        await send('WATCHDOG=1', signal);
+      while (every !== undefined && (await sleep(every, signal)) === 'elapsed') {
+        const why = stuck();
+        if (why === undefined) await send('WATCHDOG=1', signal);
+        else onError(new PgcmError('internal', `not told to be alive: ${why}`));
+      }
       if (every === undefined) await untilAborted(signal);
       await send('STOPPING=1', new AbortController().signal);
     },

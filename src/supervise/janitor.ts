@@ -4,6 +4,7 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { LockView } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
+import { monotonic } from '../runtime/clock.js';
 import { runWithDeadline, sleep } from '../runtime/deadline.js';
 import type { Service } from '../runtime/service-group.js';
 
@@ -34,9 +35,15 @@ export class Janitor implements Service {
   readonly #options: JanitorOptions;
   #orphansBefore: ReadonlySet<string> = new Set();
   #lastTrouble = '';
+  #seen: { readonly moves: number; readonly at: Milliseconds } | undefined;
 
   constructor(options: JanitorOptions) {
     this.#options = options;
+  }
+
+  /** How many moves were asked for at the last look that succeeded, and when that began. */
+  get seen(): { readonly moves: number; readonly at: Milliseconds } | undefined {
+    return this.#seen;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -55,7 +62,9 @@ export class Janitor implements Service {
     const { manager, lock, etcdTimeout } = this.#options;
     // The moves first: each was asked for under the lock, so one that is there and whose switchover does
     // not hold the lock afterwards has lost it. The other way round, a switchover could begin in between.
+    const at = monotonic();
     const moves = await manager.moves(signal);
+    this.#seen = { moves: moves.length, at };
     if (moves.length === 0) {
       this.#orphansBefore = new Set();
       return;
@@ -68,6 +77,7 @@ export class Janitor implements Service {
     const ripe = orphans.filter((id) => id !== UNNAMED || this.#orphansBefore.has(id));
     this.#orphansBefore = new Set(orphans);
     for (const id of ripe) await this.#remove(id, signal);
+    if (ripe.length > 0) this.#seen = { moves: moves.length - ripe.length, at };
   }
 
   async #remove(id: string, signal: AbortSignal): Promise<void> {

@@ -58,6 +58,7 @@ export class Looker implements Service {
   #expectingUntil: Milliseconds = 0;
   #settlingUntil: Milliseconds = 0;
   #last: Look | undefined;
+  #lookedAt: Milliseconds | undefined;
   #soon: NodeJS.Timeout | undefined;
 
   constructor(options: LookerOptions) {
@@ -70,6 +71,11 @@ export class Looker implements Service {
     return look?.outcome.kind === 'seen' && monotonic() - look.began <= age
       ? look.outcome.topology
       : undefined;
+  }
+
+  /** When the newest look that succeeded began. */
+  get lookedAt(): Milliseconds | undefined {
+    return this.#lookedAt;
   }
 
   /** Somebody is about to promote this node. */
@@ -131,6 +137,7 @@ export class Looker implements Service {
 
   #tell(look: Look): void {
     this.#last = look;
+    if (look.outcome.kind === 'seen') this.#lookedAt = look.began;
     this.#options.onLook(look);
   }
 

@@ -44,6 +44,8 @@ export interface PublisherOptions {
   readonly retryInterval: Milliseconds;
   /** For one exchange with etcd. */
   readonly etcdTimeout: Milliseconds;
+  /** Called at each turn, also one that failed. */
+  readonly onTurn?: () => void;
 }
 
 /**
@@ -73,6 +75,7 @@ export class Publisher implements Service {
   readonly #looker: Looker;
   /** The key as the watch last told; undefined before the first answer. */
   #published: RouteReading | undefined;
+  #publishedAt: Milliseconds | undefined;
   #look: Look | undefined;
   /** Set when there is something to decide anew. */
   readonly #wake = new Latest(0);
@@ -104,9 +107,24 @@ export class Publisher implements Service {
     return this.#published;
   }
 
+  /** When that was first heard of, on the monotonic clock. */
+  get publishedAt(): Milliseconds | undefined {
+    return this.#publishedAt;
+  }
+
+  /** This node's name in the cluster manager; undefined before the first look. */
+  get localName(): string | undefined {
+    return this.#localName;
+  }
+
   /** The cluster as it was seen no longer ago than `age`. */
   recentLook(age: Milliseconds): Topology | undefined {
     return this.#looker.recent(age);
+  }
+
+  /** When the newest look that succeeded began, on the monotonic clock. */
+  get lookedAt(): Milliseconds | undefined {
+    return this.#looker.lookedAt;
   }
 
   /** Somebody is about to promote this node. */
@@ -127,7 +145,7 @@ export class Publisher implements Service {
   async run(signal: AbortSignal): Promise<void> {
     const { routes } = this.#options;
     const onReading = (reading: RouteReading): void => {
-      this.#published = reading;
+      this.#hear(reading);
       this.#news.set(this.#news.value + 1);
       this.#looker.soon();
     };
@@ -152,6 +170,7 @@ export class Publisher implements Service {
         if (hurried && settled) this.#looker.soon();
         else if (hurried) this.#looker.hurry();
       }
+      this.#options.onTurn?.();
       // What came during the turn is newer than what it decided from, and the wait would not tell of it.
       if (this.#wake.value === wakes) await this.#wake.changed(undefined, signal);
     }
@@ -223,7 +242,7 @@ export class Publisher implements Service {
       this.#difference = undefined;
       return true;
     }
-    const revision = before.kind === 'route' ? before.route.revision : before.revision;
+    const revision = revisionOf(before);
     if (!this.#mayWrite(name, revision)) return false;
     const age = Math.round(monotonic() - began);
     const outcome = await runWithDeadline(`writing ${routes.key}`, etcdTimeout, signal, (on) =>
@@ -256,7 +275,15 @@ export class Publisher implements Service {
    * that may be somebody else's later write, and the watch does not tell it twice.
    */
   #learn(reading: RouteReading, before: RouteReading | undefined): void {
-    if (this.#published === before) this.#published = reading;
+    if (this.#published === before) this.#hear(reading);
+  }
+
+  /** The watch tells of what was written here once more. */
+  #hear(reading: RouteReading): void {
+    if (this.#published?.kind !== reading.kind || revisionOf(this.#published) !== revisionOf(reading)) {
+      this.#publishedAt = monotonic();
+    }
+    this.#published = reading;
   }
 
   #read(signal: AbortSignal): Promise<RouteReading> {
@@ -283,6 +310,10 @@ export class Publisher implements Service {
     const route = this.#published?.kind === 'route' ? this.#published.route.address : undefined;
     this.#teller.trouble(event, error, { route_kept: route, next_try: formatDuration(next) });
   }
+}
+
+function revisionOf(reading: RouteReading): bigint {
+  return reading.kind === 'route' ? reading.route.revision : reading.revision;
 }
 
 function leadsTo(reading: RouteReading | undefined, address: Address): boolean {

@@ -1,3 +1,4 @@
+import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Probe } from '../domain/node-api.js';
@@ -12,7 +13,16 @@ export interface RoleWatchOptions {
   readonly postgres: Pick<Postgres, 'state' | 'probe'>;
   readonly log: Log;
   readonly onChange: () => void;
+  /** Called at each turn, also when PostgreSQL did not answer. */
+  readonly onTurn?: () => void;
 }
+
+/** PostgreSQL's last answer, or why there is none. */
+export type RoleNews =
+  | { readonly kind: 'never-asked' }
+  /** `at`: when it was asked. */
+  | { readonly kind: 'answered'; readonly inRecovery: boolean; readonly at: Milliseconds }
+  | { readonly kind: 'silent'; readonly why: string };
 
 const IDLE_INTERVAL: Milliseconds = 250;
 
@@ -35,6 +45,8 @@ export class RoleWatch implements Service {
   /** Undefined while PostgreSQL is down. */
   #timeline: number | undefined;
   #hasteUntil: Milliseconds = 0;
+  #news: RoleNews = { kind: 'never-asked' };
+  #answeredAt: Milliseconds | undefined;
 
   constructor(options: RoleWatchOptions) {
     this.#options = options;
@@ -48,6 +60,15 @@ export class RoleWatch implements Service {
   /** The one that is written here; undefined while this is no primary. */
   get timeline(): number | undefined {
     return this.#inRecovery === false ? this.#timeline : undefined;
+  }
+
+  get news(): RoleNews {
+    return this.#news;
+  }
+
+  /** When it was asked and answered, the last time. */
+  get answeredAt(): Milliseconds | undefined {
+    return this.#answeredAt;
   }
 
   get #inRecovery(): boolean | undefined {
@@ -79,18 +100,23 @@ export class RoleWatch implements Service {
     while (!signal.aborted) {
       try {
         await this.#ask(signal);
-      } catch {
+      } catch (error) {
         // PostgreSQL is down: the cluster manager's business, and health_check says it.
         this.#promotedSince = undefined;
         this.#timeline = undefined;
+        this.#news = { kind: 'silent', why: describeError(error) };
       }
+      this.#options.onTurn?.();
       await sleep(monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL, signal);
     }
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { postgres } = this.#options;
+    const at = monotonic();
     const { inRecovery: stillInRecovery } = await postgres.state(signal);
+    this.#news = { kind: 'answered', inRecovery: stillInRecovery, at };
+    this.#answeredAt = at;
     if (
       stillInRecovery === this.#inRecovery &&
       this.#timeline !== undefined &&

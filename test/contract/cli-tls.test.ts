@@ -91,6 +91,7 @@ describe('the options for TLS reach etcd and the API', () => {
       ...etcdFlags,
       ...['--pgbouncer-config-template-file', template, '--pgbouncer-config-file', ini],
       ...['--pgbouncer-socket-dir', folder, '--proxy-socket', join(folder, 'proxy.sock')],
+      ...['--http-address', 'off'],
     );
     // There is no PgBouncer here; the file is written all the same.
     await eventually(
@@ -117,7 +118,15 @@ describe('the options for TLS reach etcd and the API', () => {
   });
 
   it('failover talks to supervise with certificates of one CA, and to no other', async () => {
-    const supervise = start('supervise', ...etcdFlags, ...api(ours), '--bind-address', '127.0.0.1:0');
+    const supervise = start(
+      'supervise',
+      ...etcdFlags,
+      ...api(ours),
+      '--bind-address',
+      '127.0.0.1:0',
+      '--http-address',
+      'off',
+    );
     await supervise.says(/"server.listen"/);
     const port = /"port":(\d+)/.exec(supervise.log)?.[1] ?? '';
     const failover = (...flags: string[]): Pgcm =>

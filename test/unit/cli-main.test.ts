@@ -108,7 +108,7 @@ describe('the program', () => {
       // Nothing listens there; a daemon goes on trying.
       ...['--etcd-endpoints', 'http://127.0.0.1:1', '--etcd-dial-timeout', '100ms'],
       ...['--pgbouncer-config-template-file', template, '--pgbouncer-config-file', `${template}.ini`],
-      ...['--pgbouncer-socket-dir', '/nonexistent'],
+      ...['--pgbouncer-socket-dir', '/nonexistent', '--http-address', 'off'],
     ]);
     const result = ended(child);
     await once(child.stderr as Readable, 'data');

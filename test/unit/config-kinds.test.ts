@@ -13,7 +13,8 @@ import {
   tomlString,
   type Kind,
 } from '../../src/config/kinds.js';
-import { bindAddress, etcdEndpoint, hostPort } from '../../src/config/network-kinds.js';
+import { httpPlace } from '../../src/config/http-address.js';
+import { bindAddress, etcdEndpoint, hostPort, httpAddress } from '../../src/config/network-kinds.js';
 
 function reads<T>(kind: Kind<T>, from: string, value: T): void {
   assert.deepEqual(kind.read(from), { ok: true, value });
@@ -116,6 +117,37 @@ describe('kinds of values', () => {
     refusesToml(hostPort(), 'pg01', /not host:port/);
     reads(bindAddress(), ':8080', ':8080');
     reads(bindAddress(), '127.0.0.1:0', '127.0.0.1:0');
+  });
+
+  it('http address', () => {
+    const good = [
+      'off',
+      '127.0.0.1',
+      '10.0.0.1:9100',
+      '::1',
+      '[::1]',
+      '[::1]:9100',
+      ':9100',
+      'pg01',
+      '127.0.0.1:0',
+    ];
+    for (const text of good) reads(httpAddress(), text, text);
+    refuses(httpAddress(), '', /empty/);
+    refuses(httpAddress(), '127.0.0.1:', /not host:port/);
+    refuses(httpAddress(), '127.0.0.1:70000', /between 0 and 65535/);
+    refuses(httpAddress(), 'http://127.0.0.1', /no host name or address/);
+    refuses(httpAddress(), '[nonsense]', /no IPv6 address in brackets/);
+  });
+
+  it('an http address without a port leads each daemon to its own', () => {
+    assert.deepEqual(httpPlace('127.0.0.1', 'supervise'), { host: '127.0.0.1', port: 8_632 });
+    assert.deepEqual(httpPlace('127.0.0.1', 'proxy'), { host: '127.0.0.1', port: 8_633 });
+    assert.deepEqual(httpPlace('pg01:9100', 'proxy'), { host: 'pg01', port: 9_100 });
+    assert.deepEqual(httpPlace('::1', 'proxy'), { host: '::1', port: 8_633 });
+    assert.deepEqual(httpPlace('[::1]', 'proxy'), { host: '::1', port: 8_633 });
+    assert.deepEqual(httpPlace('[::1]:9100', 'proxy'), { host: '::1', port: 9_100 });
+    assert.deepEqual(httpPlace(':9100', 'supervise'), { host: undefined, port: 9_100 });
+    assert.equal(httpPlace('off', 'supervise'), undefined);
   });
 
   it('etcd endpoint', () => {

@@ -78,6 +78,7 @@ const samples: Record<Exclude<keyof Config, 'config-file' | 'output'>, string> =
   'etcd-stream-poll-interval': '2m',
   'etcd-get-timeout': '9s',
   'bind-address': '127.0.0.1:9090',
+  'http-address': 'off',
   'api-tls-ca': '/api/ca',
   'api-tls-cert': '/api/cert',
   'api-tls-key': '/api/key',

@@ -39,6 +39,7 @@ class FakePostgres implements Postgres {
   state = () => Promise.resolve({ inRecovery: this.found.inRecovery });
   probe = () =>
     Promise.resolve({ inRecovery: this.found.inRecovery, timeline: 7, takesWrites: !this.found.inRecovery });
+  replication = () => Promise.resolve({ receiving: true, lag: 0 });
   senders = () => Promise.resolve(this.found.senders);
   inspect = () => Promise.resolve(this.found);
   checkpoint = () => this.#do('checkpoint', undefined);

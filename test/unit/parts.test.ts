@@ -69,6 +69,7 @@ describe('options reach what they are for', () => {
           'pgbouncer-config-template-file': template,
           'pgbouncer-config-file': join(folder, 'pgbouncer.ini'),
           'bind-address': '127.0.0.1:0',
+          'http-address': '127.0.0.1:0',
           'etcd-user': 'somebody',
           'probe-user': 'somebody',
           'etcd-password': 'secret',

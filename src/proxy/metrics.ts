@@ -1,0 +1,62 @@
+import type { HoldState } from '../domain/hold.js';
+import { counter, counterBy, gauge, gaugeBy, type Metric } from '../domain/metrics.js';
+import { monotonic } from '../runtime/clock.js';
+import type { RouteProxy, RouteState } from './proxy.js';
+
+export interface ProxyMetricsSources {
+  readonly proxy: Pick<
+    RouteProxy,
+    'state' | 'published' | 'publishedAt' | 'verified' | 'reloads' | 'failures' | 'writes'
+  >;
+  readonly hold: {
+    readonly state: () => HoldState;
+    readonly counts: Iterable<readonly [outcome: string, count: number]>;
+  };
+}
+
+const STATES = ['waiting', 'applying', 'failing', 'applied'] as const satisfies readonly RouteState['kind'][];
+
+export function proxyMetrics({ proxy, hold }: ProxyMetricsSources): readonly Metric[] {
+  return [
+    gauge(
+      'pgcm_route_revision',
+      "etcd's revision of the newest published route.",
+      () => proxy.published && Number(proxy.published.revision),
+    ),
+    gauge(
+      'pgcm_route_age_seconds',
+      'Since this daemon first heard of the newest published route.',
+      () => proxy.publishedAt && (monotonic() - proxy.publishedAt) / 1_000,
+    ),
+    gauge(
+      'pgcm_route_applied_revision',
+      'The revision of the route that every PgBouncer was last verified to lead to.',
+      () => proxy.verified.value && Number(proxy.verified.value.route.revision),
+    ),
+    gaugeBy(
+      'state',
+      'pgcm_route_state',
+      'What is being done about the newest route: 1 for the state that it is in.',
+      () => STATES.map((state) => [state, proxy.state.kind === state]),
+    ),
+    counterBy(
+      'bouncer',
+      'pgcm_reloads_total',
+      'RELOADs of each PgBouncer that brought it to the route.',
+      () => [...proxy.reloads],
+    ),
+    counter('pgcm_config_writes_total', 'How often the config file was written anew.', () => proxy.writes),
+    counterBy(
+      'part',
+      'pgcm_route_failures_total',
+      'Attempts to apply a route that failed, by what failed: writing the config file, or a PgBouncer.',
+      () => [...proxy.failures],
+    ),
+    gauge(
+      'pgcm_hold_active',
+      'Whether clients wait because the primary takes no writes.',
+      () => hold.state().kind === 'held',
+    ),
+    counterBy('outcome', 'pgcm_holds_total', 'Holds that ended, by outcome.', () => hold.counts),
+  ];
+}

@@ -55,7 +55,9 @@ export class ProxyAnswers {
     if (verifiedAt === undefined) return no(`a PgBouncer does not lead to ${to} any more${trouble}`);
     const age = monotonic() - verifiedAt;
     if (age > oldest) {
-      return no(`that the PgBouncers lead to ${to} was last seen ${formatDuration(Math.round(age))} ago${trouble}`);
+      return no(
+        `that the PgBouncers lead to ${to} was last seen ${formatDuration(Math.round(age))} ago${trouble}`,
+      );
     }
     const reasons = this.#known.reasons();
     const waiting = reasons.length === 0 ? '' : `; clients wait: ${reasons.join(', ')}`;

@@ -75,6 +75,14 @@ export const relations: readonly Relation[] = [
       return schemes.size > 1 ? 'etcd-endpoints mixes https:// with plain http' : undefined;
     },
   },
+  {
+    between: ['output', 'pgbouncer-config-file'],
+    check: (config) => {
+      const file = config['pgbouncer-config-file'];
+      const same = config.output.find((output) => output.file === file);
+      return same && `output ${same.name} and pgbouncer-config-file name the same file, ${file}`;
+    },
+  },
   needs('etcd-tls-cert', 'etcd-tls-key'),
   needs('etcd-tls-key', 'etcd-tls-cert'),
   {

@@ -10,6 +10,7 @@ import { FakeBouncer } from '../fakes/bouncer.js';
 import { FakeConfig } from '../fakes/bouncer-config.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeRoutes } from '../fakes/routes.js';
+import { topologyOf } from '../fakes/topologies.js';
 import { FakeViews } from '../fakes/views.js';
 import { eventually, stays } from '../support/eventually.js';
 
@@ -79,6 +80,26 @@ describe('the proxy', () => {
       ],
     );
     assert.equal(log.of(events.routeApplied)[0]?.['host'], FIRST);
+  });
+
+  it('follows standbys that come and go without a new route, and tells nobody of it', async () => {
+    routes.put(FIRST);
+    start();
+    await applied(FIRST);
+    const verified = proxy.verified.value;
+    const reloads = (): number[] => bouncers.map((bouncer) => bouncer.count('RELOAD'));
+    assert.deepEqual(reloads(), [1, 1]);
+    views.topology = topologyOf('pg01');
+    await eventually(() => reloads().join() === '2,2');
+    assert.equal(config.replicas, 'pg02 pg03');
+    assert.equal(proxy.verified.value, verified);
+    // Neither a standby that is a little behind nor another timeline changes the file.
+    const members = views.topology.members.map((member) => ({ ...member, lag: member.lag && 1_048_576 }));
+    views.topology = { ...views.topology, members, timeline: 9 };
+    const looks = bouncers[0]?.count('SHOW DATABASES') ?? 0;
+    await eventually(() => (bouncers[0]?.count('SHOW DATABASES') ?? 0) > looks + 3);
+    assert.deepEqual(reloads(), [2, 2]);
+    assert.equal(config.writes.length, 2);
   });
 
   it('at a start with all in place, looks and reloads nothing', async () => {

@@ -5,6 +5,7 @@ import { compileTemplate } from '../../src/rendering/template.js';
 import { checkNames } from '../../src/rendering/template-check.js';
 import type { Shape } from '../../src/rendering/template-names.js';
 import Handlebars from 'handlebars';
+import { topologyOf } from '../fakes/topologies.js';
 import { viewAt } from '../fakes/views.js';
 
 const render = (text: string, host = '10.0.0.1'): string => compileTemplate(text, 'ini').render(viewAt(host));
@@ -65,6 +66,30 @@ describe('a template', () => {
     assert.equal(render(text), 'yes 10.0.0.1\nyes\n');
   });
 
+  it('knows the standbys, the members and the cluster', () => {
+    const view = viewAt('10.77.0.11', topologyOf('pg01'));
+    const whole = (text: string, of = view): string => compileTemplate(text, 'file').render(of);
+    assert.equal(
+      whole(
+        '{{#each Members}}{{Name}} {{Address}} {{Role}} {{SyncState}} {{Healthy}} {{../Host}}\n{{/each}}',
+      ),
+      'pg01 10.77.0.11 primary unknown true 10.77.0.11\n' +
+        'pg02 10.77.0.12 standby sync true 10.77.0.11\n' +
+        'pg03 10.77.0.13 standby async true 10.77.0.11\n',
+    );
+    assert.equal(whole('{{#each Standbys}}{{#if Lag}}{{Lag}}{{else}}?{{/if}} {{/each}}'), '0 0 ');
+    assert.equal(whole('{{#each Members}}{{#if Lag}}{{Lag}}{{else}}?{{/if}}{{/each}}'), '?00');
+    const sync = '{{#if Sync}}{{Sync.Name}}={{.Sync.Address}}{{else}}none{{/if}}';
+    assert.equal(whole(sync), 'pg02=10.77.0.12');
+    assert.equal(whole(sync, viewAt('10.77.0.11')), 'none');
+    const cluster =
+      '{{#unless Cluster}}unknown{{else}}{{Cluster.SystemIdentifier}} {{Cluster.Timeline}} {{Cluster.State}}{{/unless}}';
+    assert.equal(whole(cluster), '7318294650912345678 1 up');
+    assert.equal(whole(cluster, viewAt('10.77.0.11')), 'unknown');
+    assert.equal(whole('{{#each Replicas}}{{Name}}{{else}}none{{/each}}', viewAt('10.77.0.11')), 'none');
+    assert.equal(whole('{{#each Members}}{{#if Healthy}}{{Name}} {{/if}}{{/each}}'), 'pg01 pg02 pg03 ');
+  });
+
   it('keeps a literal {{ behind a backslash', () => {
     assert.equal(render('\\{{Host}} {{Host}}'), '{{Host}} 10.0.0.1');
   });
@@ -81,6 +106,43 @@ describe('a template', () => {
     ['an unknown name in an else', '{{Host}}{{#if Host}}\n{{else}}\n{{Foo}}{{/if}}', '3:3', /"Foo"/],
     ['an unknown name in an else if', '{{#if Host}}\n{{else if Foo}}\n{{/if}}', '2:11', /"Foo"/],
     ['a name that every object has', '{{.Host}} {{constructor}}', '1:13', /"constructor"/],
+    [
+      'what may be missing',
+      'x\n{{Host}} {{Sync.Address}}',
+      '2:12',
+      /Sync may be missing: put this between {{#if Sync}}/,
+    ],
+    [
+      'a lag that may not be known',
+      '{{#each Standbys}}{{Lag}}{{/each}}',
+      '1:21',
+      /Lag may be missing: .*{{#if Lag}}/,
+    ],
+    [
+      'what is missing in the else',
+      '{{#if Sync}}{{else}}{{Sync.Name}}{{/if}}',
+      '1:23',
+      /Sync may be missing/,
+    ],
+    [
+      'what #unless says is missing',
+      '{{#unless Cluster}}{{Cluster.State}}{{/unless}}',
+      '1:22',
+      /Cluster may/,
+    ],
+    [
+      'a member in place of its address',
+      '{{Host}}{{#if Sync}}{{Sync}}{{/if}}',
+      '1:23',
+      /no text: there are Sync.Name/,
+    ],
+    ['a list as text', '{{Replicas}}', '1:3', /Replicas is a list/],
+    [
+      "an unknown name of a member's",
+      '{{#each Members}}{{Adress}}{{/each}}',
+      '1:20',
+      /known are Name, Address/,
+    ],
     ['a field of the address', '{{.Host.Name}}', '1:4', /"Host\.Name"/],
     ['a name from outside', '{{../Host}}', '1:3', /"\.\.\/Host"/],
     ['the whole', '{{this}}', '1:3', /"this"/],

@@ -39,6 +39,10 @@ export class SimulatedBouncer implements Bouncer {
     return Promise.resolve();
   }
 
+  hold(): Promise<void> {
+    return this.pause();
+  }
+
   resume(): Promise<'resumed' | 'was-not-paused'> {
     const outcome = this.#isPaused ? 'resumed' : 'was-not-paused';
     this.#keep(false);

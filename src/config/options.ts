@@ -412,8 +412,9 @@ export const options = {
     default: '',
     commands: ['proxy'],
     explain:
-      'Who connects to the primary to see whether it takes writes, when a failover command died in the middle. ' +
-      'Unless set, clients of a dead run wait until its pause-expiry is over.',
+      'Who connects to the primary to see whether it takes writes. Unless set, a login is only begun: a primary that ' +
+      'takes no writes any more is not noticed, and when a failover command died in the middle, clients wait until ' +
+      'its pause-expiry is over.',
   }),
   'probe-database': option({
     kind: text({ empty: 'refused' }),
@@ -439,6 +440,33 @@ export const options = {
     commands: ['proxy'],
     secretFor: 'probe-password',
     explain: 'A file whose first line is the password of probe-user.',
+  }),
+
+  'probe-interval': option({
+    kind: duration(),
+    default: 1_000,
+    commands: ['proxy'],
+    explain:
+      'How often the primary is asked whether clients can use it: a login that is not completed, with probe-user a ' +
+      'transaction that writes nothing. So late at most clients are held when its host falls silent. News of trouble ' +
+      'are looked into at once.',
+  }),
+  'hold-timeout': option({
+    kind: duration('allowed'),
+    default: 30_000,
+    commands: ['proxy'],
+    explain:
+      'How long clients wait, in place of meeting errors, when the primary is lost: until a new one is published, ' +
+      'or this one takes writes again. After it they run, and get the errors of PgBouncer. 0: they are never held.',
+  }),
+  'destroy-sockets': option({
+    kind: boolean(),
+    default: true,
+    commands: ['proxy'],
+    explain:
+      'Whether statements that hang on a silent primary are ended at once, by destroying this host\'s connections to ' +
+      'it (ss --kill, which needs the capability CAP_NET_ADMIN). Without it they end by the tcp_* settings of the ' +
+      "template, after 3 s with those of pgcm's own.",
   }),
 
   'failover-api-endpoints': option({

@@ -29,6 +29,8 @@ export interface BouncerPool {
   readonly database: string;
   readonly user: string;
   readonly clientsWaiting: number;
+  /** Connections to the server that work, in use or not. */
+  readonly servers: number;
   /** Of the one that waits longest now. */
   readonly longestWait: Milliseconds;
   readonly poolMode: PoolMode | undefined;
@@ -56,6 +58,12 @@ export interface Bouncer {
    * after the console connection is gone.
    */
   pause(scope: PauseScope, signal: AbortSignal): Promise<void>;
+
+  /**
+   * PAUSE without a wait for its answer: new statements wait when this returns, and transactions may still be
+   * open. For clients whose server is gone, and on which a PAUSE would wait in vain.
+   */
+  hold(scope: PauseScope, signal: AbortSignal): Promise<void>;
 
   /** RESUME of everything that is paused, by whomever; says whether anything was. */
   resume(signal: AbortSignal): Promise<'resumed' | 'was-not-paused'>;

@@ -23,8 +23,8 @@ export interface Hold {
 }
 
 export interface HoldOrder {
-  /** How long to wait for open transactions. */
-  readonly timeout: Milliseconds;
+  /** How long to wait for open transactions; `none`: new statements are held, whatever is open. */
+  readonly timeout: Milliseconds | 'none';
   readonly endsAt: Milliseconds;
 }
 
@@ -62,7 +62,7 @@ export class Holder {
   /** Pauses every bouncer; the first one that fails ends the wait of the others. */
   async pauseAll(
     { endsAt, ledBefore }: Hold,
-    timeout: Milliseconds,
+    timeout: HoldOrder['timeout'],
     primary: Address | undefined,
     signal: AbortSignal,
   ): Promise<void> {
@@ -72,6 +72,10 @@ export class Holder {
     const scope = this.#scope;
     await inLanes(bouncers, bouncers.length, signal, async (bouncer, on) => {
       if (!ledBefore.has(bouncer)) ledBefore.set(bouncer, await this.#leads(bouncer, scope, primary, on));
+      if (timeout === 'none') {
+        await this.#bounded(`PAUSE on ${bouncer.name}`, on, (within) => bouncer.hold(scope, within));
+        return;
+      }
       // While it waits for transactions new statements wait, too: that ends with the expiry at the latest.
       const ms = Math.max(0, Math.min(timeout, Math.ceil(endsAt - monotonic())));
       await runWithDeadline(`PAUSE on ${bouncer.name}: a transaction stayed open`, ms, on, (within) =>

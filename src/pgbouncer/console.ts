@@ -1,6 +1,6 @@
 import type { Bouncer, BouncerDatabase, BouncerPool, PauseScope } from '../domain/bouncer.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
-import { abortError, sleep } from '../runtime/deadline.js';
+import { abortError, sleep, withEither } from '../runtime/deadline.js';
 import { inLanes } from '../runtime/lanes.js';
 import { socketPath, type ConsoleOptions, type Row } from './console-connection.js';
 import { ALREADY_PAUSED, DATABASE_NOT_PAUSED, NO_DATABASE, NOT_PAUSED, said } from './console-error.js';
@@ -9,6 +9,9 @@ import { WarmConsole } from './warm-console.js';
 
 /** How often a pause that somebody else began is looked at. */
 const DRAIN_LOOK_INTERVAL = 20;
+
+/** It answers within a few milliseconds whatever waits for nobody. */
+const HEARD_BY_THEN = 100;
 
 /** So many databases are paused at once: each PAUSE waits for its transactions on a connection of its own. */
 const PAUSES_AT_ONCE = 8;
@@ -69,6 +72,28 @@ export class PgBouncer implements Bouncer {
       if (said(error, NO_DATABASE)) return;
       if (!said(error, ALREADY_PAUSED)) throw error;
       await this.#untilDrained(signal);
+    }
+  }
+
+  async hold(scope: PauseScope, signal: AbortSignal): Promise<void> {
+    await this.#takingBack;
+    this.#held = scope;
+    const commands = scope === 'all' ? ['PAUSE'] : scope.map((name) => `PAUSE ${quoted(name)}`);
+    await inLanes(commands, PAUSES_AT_ONCE, signal, (command, on) => this.#begin(command, on));
+  }
+
+  /** PgBouncer goes on pausing when the connection that asked for it is gone: so it is left when it was heard. */
+  async #begin(command: string, signal: AbortSignal): Promise<void> {
+    const enough = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const onSent = (): void => void (timer ??= setTimeout(() => enough.abort(), HEARD_BY_THEN));
+    try {
+      await withEither(signal, enough.signal, (on) => this.#console.askPatiently(command, on, onSent));
+    } catch (error) {
+      if (enough.signal.aborted && !signal.aborted) return;
+      if (![NO_DATABASE, ALREADY_PAUSED].some((text) => said(error, text))) throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -169,6 +194,10 @@ export class PgBouncer implements Bouncer {
       database: this.#read.text(row, 'database') ?? '',
       user: this.#read.text(row, 'user') ?? '',
       clientsWaiting: this.#read.number(row, 'cl_waiting'),
+      servers: ['sv_active', 'sv_idle', 'sv_used', 'sv_tested'].reduce(
+        (sum, column) => sum + this.#read.number(row, column),
+        0,
+      ),
       longestWait: this.#read.number(row, 'maxwait') * 1_000 + this.#read.number(row, 'maxwait_us') / 1_000,
       poolMode: this.#read.poolMode(row),
     };

@@ -38,17 +38,29 @@ export class Latest<T> {
   }
 }
 
+/** What can be waited for of a Latest, whatever its values are. */
+type Changing = Pick<Latest<unknown>, 'onNext'>;
+
 /** The wait for the next change of any of them; see Latest.changed. */
 export async function anyChanged(
-  latests: readonly Latest<unknown>[],
+  latests: readonly Changing[],
   signal: AbortSignal,
 ): Promise<'changed' | 'aborted'> {
   return (await nextOf(latests, undefined, signal)) === 'aborted' ? 'aborted' : 'changed';
 }
 
+/** The same for `ms` at most. */
+export function anyChangedWithin(
+  latests: readonly Changing[],
+  ms: number,
+  signal: AbortSignal,
+): Promise<'changed' | 'timed-out' | 'aborted'> {
+  return nextOf(latests, ms, signal);
+}
+
 /** Leaves nothing behind, neither on the signal nor on those that did not change: such waits are made for years. */
 function nextOf(
-  latests: readonly Pick<Latest<unknown>, 'onNext'>[],
+  latests: readonly Changing[],
   ms: number | undefined,
   signal: AbortSignal,
 ): Promise<'changed' | 'timed-out' | 'aborted'> {

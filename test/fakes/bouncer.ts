@@ -89,9 +89,7 @@ export class FakeBouncer implements Bouncer {
   }
 
   async pause(scope: PauseScope, signal: AbortSignal): Promise<void> {
-    await this.#reach(scope === 'all' ? 'PAUSE' : `PAUSE ${scope.join(' ')}`, signal);
-    if (scope === 'all') this.#pausedAll = true;
-    else for (const name of scope) if (this.#has(name)) this.#pausedDatabases.add(name);
+    await this.hold(scope, signal);
     try {
       await this.#until(() => this.openTransactions === 0, 'PAUSE', signal);
     } catch (error) {
@@ -99,6 +97,12 @@ export class FakeBouncer implements Bouncer {
       this.paused = false;
       throw error;
     }
+  }
+
+  async hold(scope: PauseScope, signal: AbortSignal): Promise<void> {
+    await this.#reach(scope === 'all' ? 'PAUSE' : `PAUSE ${scope.join(' ')}`, signal);
+    if (scope === 'all') this.#pausedAll = true;
+    else for (const name of scope) if (this.#has(name)) this.#pausedDatabases.add(name);
   }
 
   #has(name: string): boolean {

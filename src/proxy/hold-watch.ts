@@ -1,0 +1,224 @@
+import type { Address } from '../domain/address.js';
+import { describeError, hasCode } from '../domain/errors.js';
+import { events } from '../domain/events.js';
+import type { HoldState } from '../domain/hold.js';
+import type { Log } from '../domain/log.js';
+import type { Route } from '../domain/route.js';
+import type { LifeProbe, ProbeFinding } from '../domain/route-probe.js';
+import type { ProxyPause } from '../domain/switchover.js';
+import type { Milliseconds } from '../domain/time.js';
+import type { PauseKeeper } from '../pausing/pause-keeper.js';
+import { monotonic } from '../runtime/clock.js';
+import { sleep, withEither } from '../runtime/deadline.js';
+import { formatDuration } from '../runtime/durations.js';
+import { anyChanged, anyChangedWithin, Latest } from '../runtime/latest.js';
+import type { Service } from '../runtime/service-group.js';
+import { Complaints } from './complaints.js';
+import type { VerifiedRoute } from './proxy.js';
+
+export interface HoldWatchOptions {
+  readonly verified: Latest<VerifiedRoute | undefined>;
+  readonly keeper: Pick<PauseKeeper, 'hold' | 'release' | 'news'>;
+  /** What a switchover has this proxy do: while it pauses, it knows better. */
+  readonly pause: Latest<ProxyPause>;
+  readonly probe: LifeProbe;
+  /** Whether the primary's own supervise, or that of another node, says that it is lost. */
+  readonly isLost: () => boolean;
+  /** Ends what hangs on a host. Never rejects. */
+  readonly cut: (address: Address, signal: AbortSignal) => Promise<void>;
+  /** probe-interval */
+  readonly interval: Milliseconds;
+  /** hold-timeout; 0: clients are never held. */
+  readonly timeout: Milliseconds;
+  readonly log: Log;
+}
+
+/** How holds have ended since the start, and how many began. */
+export interface HoldCounts {
+  begun: number;
+  /** By a new route. */
+  route: number;
+  /** The primary took clients again. */
+  recovered: number;
+  /** By hold-timeout. */
+  over: number;
+}
+
+/** The keeper's name for it. */
+export const HOLD = 'hold';
+
+/** While clients are held, and between two tries to let them go. */
+const HASTE: Milliseconds = 100;
+
+/**
+ * Lets clients wait while the primary that they follow takes none, in place of having PgBouncer answer them with
+ * errors until long after the new one is there. What it goes by is its own probe: whatever else
+ * sounds like trouble only has it probe at once, so that a false alarm costs a probe and not a pause.
+ */
+export class HoldWatch implements Service {
+  readonly name = 'hold';
+  readonly state = new Latest<HoldState>({ kind: 'none' });
+  readonly counts: HoldCounts = { begun: 0, route: 0, recovered: 0, over: 0 };
+  readonly #options: HoldWatchOptions;
+  readonly #log: Log;
+  readonly #suspicions = new Latest(0);
+  readonly #complaints = new Complaints();
+  /** The route whose primary was lost; undefined while no hold is, or was in vain. */
+  #lost: Route | undefined;
+
+  constructor(options: HoldWatchOptions) {
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  /** Something sounds like trouble with the primary: looks at once. */
+  suspect(): void {
+    this.#suspicions.set(this.#suspicions.value + 1);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { verified, keeper, pause } = this.#options;
+    while (!signal.aborted) {
+      const { value: suspicions } = this.#suspicions;
+      const route = verified.value?.route;
+      if (route === undefined || this.#isBusy) {
+        await anyChanged([verified, keeper.news, pause], signal);
+        continue;
+      }
+      await this.#turn(route, signal);
+      if (this.#suspicions.value !== suspicions || this.#isNewer(verified.value?.route)) continue;
+      await anyChangedWithin([this.#suspicions, verified, pause], this.#delay, signal);
+    }
+  }
+
+  /** Others hold the clients, for a reason of their own. */
+  get #isBusy(): boolean {
+    const { keeper, pause } = this.#options;
+    return pause.value.kind === 'paused' || keeper.news.value.reasons.some((reason) => reason !== HOLD);
+  }
+
+  get #delay(): Milliseconds {
+    return this.state.value.kind === 'held' ? HASTE : this.#options.interval;
+  }
+
+  #isNewer(route: Route | undefined): boolean {
+    return this.#lost !== undefined && route !== undefined && route.revision > this.#lost.revision;
+  }
+
+  async #turn(route: Route, signal: AbortSignal): Promise<void> {
+    if (this.#isNewer(route)) await this.#replaced(route, signal);
+    this.#sayOver();
+    const finding = await this.#find(route, signal);
+    // A newer route is there, or a switchover has begun: what was found says nothing of them.
+    if (finding === undefined || this.#options.verified.value?.route.revision !== route.revision) return;
+    if (this.#isBusy) return;
+    if (isIll(finding)) await this.#onTrouble(route, finding, signal);
+    // A login says little of a PostgreSQL that is being restarted, as a standby at first.
+    else if (finding.kind === 'writes' || !this.#options.isLost()) await this.#recovered(route, signal);
+  }
+
+  /** @returns undefined when another route came meanwhile, or at the end */
+  async #find({ address }: Route, signal: AbortSignal): Promise<ProbeFinding | undefined> {
+    const { verified, pause, probe } = this.#options;
+    const changed = new AbortController();
+    const takeBacks = [verified, pause].map((latest) => latest.onNext(() => changed.abort()));
+    try {
+      return await withEither(signal, changed.signal, (on) => probe.find(address, on));
+    } catch (error) {
+      if (hasCode(error, 'aborted') || signal.aborted) return undefined;
+      throw error;
+    } finally {
+      for (const takeBack of takeBacks) takeBack();
+    }
+  }
+
+  async #onTrouble(route: Route, { kind, why }: Trouble, signal: AbortSignal): Promise<void> {
+    const { keeper, timeout, log, cut } = this.#options;
+    if (this.state.value.kind !== 'none' || timeout === 0) return;
+    const since = monotonic();
+    this.#lost = route;
+    this.state.set({ kind: 'held', since, why });
+    try {
+      await keeper.hold(HOLD, { timeout: 'none', endsAt: since + timeout }, route.address, signal);
+    } catch (thrown) {
+      this.#lost = undefined;
+      this.state.set({ kind: 'none' });
+      const error = describeError(thrown);
+      if (!signal.aborted && this.#complaints.isNew('hold', error)) log.error(events.holdFailed, { error });
+      return;
+    }
+    this.#complaints.settle('hold');
+    this.counts.begun += 1;
+    log.warn(
+      events.holdBegin,
+      { address: route.address, why, at_most: formatDuration(timeout) },
+      'the primary takes no clients: they wait for it, or for another one',
+    );
+    if (kind === 'silent') void cut(route.address, signal);
+  }
+
+  async #recovered({ address }: Route, signal: AbortSignal): Promise<void> {
+    const { kind } = this.state.value;
+    if (kind === 'none') return;
+    if (kind === 'held') await this.#letGo(signal);
+    this.#end('recovered', address);
+  }
+
+  /** Of what still hangs on the old primary's connections nothing more is to be expected. */
+  async #replaced({ address }: Route, signal: AbortSignal): Promise<void> {
+    const old = this.#lost?.address;
+    if (this.state.value.kind === 'held') await this.#letGo(signal);
+    this.#end('route', address);
+    if (old !== undefined && old !== address) void this.#options.cut(old, signal);
+  }
+
+  #end(outcome: 'route' | 'recovered', address: Address): void {
+    const { value: state } = this.state;
+    this.#lost = undefined;
+    this.state.set({ kind: 'none' });
+    if (state.kind === 'held') this.counts[outcome] += 1;
+    const held = state.kind === 'none' ? 0 : monotonic() - state.since;
+    this.#log.info(events.holdEnd, {
+      outcome,
+      address,
+      was: state.kind,
+      elapsed: formatDuration(Math.round(held)),
+    });
+  }
+
+  /** The keeper has let them go by itself, or does so at this moment. */
+  #sayOver(): void {
+    const { value: state } = this.state;
+    const { timeout } = this.#options;
+    if (state.kind !== 'held' || monotonic() < state.since + timeout) return;
+    this.state.set({ ...state, kind: 'over' });
+    this.counts.over += 1;
+    this.#log.error(
+      events.holdEnd,
+      { outcome: 'over', address: this.#lost?.address, why: state.why, elapsed: formatDuration(timeout) },
+      'no primary came within hold-timeout: clients run, and meet the errors of PgBouncer',
+    );
+  }
+
+  async #letGo(signal: AbortSignal): Promise<void> {
+    const { keeper, log } = this.#options;
+    for (;;) {
+      try {
+        // Not cut short: a RESUME that was decided on is done.
+        await keeper.release(HOLD, new AbortController().signal);
+        this.#complaints.settle('release');
+        return;
+      } catch (thrown) {
+        const error = describeError(thrown);
+        if (this.#complaints.isNew('release', error)) log.error(events.holdFailed, { error });
+      }
+      if ((await sleep(HASTE, signal)) === 'aborted') return;
+    }
+  }
+}
+
+type Trouble = Extract<ProbeFinding, { readonly why: string }>;
+
+function isIll(finding: ProbeFinding): finding is Trouble {
+  return 'why' in finding;
+}

@@ -55,6 +55,12 @@ export class SimulatedProxy implements Service {
       outputs: [],
       replicas: { maxLag: 16 * 1_024 ** 2, fallback: 'none' },
       probe: undefined,
+      hold: {
+        probe: { find: () => Promise.resolve({ kind: 'accepts' }) },
+        interval: 60_000,
+        timeout: 0,
+        cut: () => Promise.resolve(),
+      },
       log,
       timeout: bouncerTimeout,
       retryInterval,

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { Address } from '../domain/address.js';
 import type { ConfigOf } from '../config/options.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { RouteProbe } from '../domain/route-probe.js';
 import type { Log } from '../domain/log.js';
 import type { Etcd } from '../etcd/client.js';
+import type { Log } from '../domain/log.js';
+import type { Milliseconds } from '../domain/time.js';
 import { EtcdPauseRequests } from '../etcd/pause-requests.js';
 import { proxyRegistration } from '../etcd/proxy-registry.js';
 import { apiServer } from '../grpc/server.js';
 import { TemplatedOutput } from '../outputs/templated-output.js';
 import { TemplatedConfig } from '../pgbouncer/bouncer-config.js';
+import { HandshakeProbe } from '../postgres/handshake-probe.js';
 import { PostgresRouteProbe } from '../postgres/route-probe.js';
 import { proxyDaemon, type ProxyDaemon } from '../proxy/daemon.js';
 import { pauseMetrics } from '../pausing/metrics.js';
@@ -21,6 +25,7 @@ import { Vitals } from '../runtime/vitals.js';
 import type { HttpServer } from '../telemetry/http-server.js';
 import { healthPage } from '../telemetry/pages.js';
 import { processMetrics, sourceMetric } from '../telemetry/process-metrics.js';
+import { SocketCutter } from '../runtime/socket-cutter.js';
 import type { Command } from './context.js';
 import { httpEndpoint } from './http.js';
 import { bouncersOf, openEtcd, routeStore, runDaemon, topologyStore } from './parts.js';
@@ -41,6 +46,7 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   };
   const vitals = new Vitals();
   const running = await version(signal);
+  const probe = routeProbe(config);
   const daemon = proxyDaemon({
     identity: { id, host, instance: randomUUID(), version: running },
     routes: routeStore(etcd, config, log),
@@ -51,7 +57,13 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
     config: bouncerConfig,
     outputs: config.output.map((output) => new TemplatedOutput(output)),
     replicas: { maxLag: config['max-replica-lag'], fallback: config['replica-fallback'] },
-    probe: routeProbe(config),
+    probe,
+    hold: {
+      probe: probe ?? handshakeProbe(config),
+      interval: config['probe-interval'],
+      timeout: config['hold-timeout'],
+      cut: cutter(config, log),
+    },
     log,
     timeout: config['pgbouncer-timeout'],
     retryInterval: config['pgbouncer-retry-interval'],
@@ -127,7 +139,7 @@ async function openTemplate(config: ConfigOf<'proxy'>, signal: AbortSignal): Pro
   }
 }
 
-function routeProbe(config: ConfigOf<'proxy'>): RouteProbe | undefined {
+function routeProbe(config: ConfigOf<'proxy'>): PostgresRouteProbe | undefined {
   if (config['probe-user'] === '') return undefined;
   return new PostgresRouteProbe({
     port: config['probe-port'],
@@ -135,4 +147,26 @@ function routeProbe(config: ConfigOf<'proxy'>): RouteProbe | undefined {
     database: config['probe-database'],
     password: config['probe-password'],
   });
+}
+
+/** A silent host is found out as fast as one that refuses is not. */
+const HANDSHAKE_TIMEOUT: Milliseconds = 1_000;
+
+/** Whose login is begun matters to nobody, as long as there is such a user: else PostgreSQL writes to its log. */
+function handshakeProbe(config: ConfigOf<'proxy'>): HandshakeProbe {
+  return new HandshakeProbe({
+    port: config['probe-port'],
+    user: 'postgres',
+    database: config['probe-database'],
+    timeout: HANDSHAKE_TIMEOUT,
+  });
+}
+
+function cutter(
+  config: ConfigOf<'proxy'>,
+  log: Log,
+): (address: Address, signal: AbortSignal) => Promise<void> {
+  if (!config['destroy-sockets']) return () => Promise.resolve();
+  const sockets = new SocketCutter(config['probe-port'], log);
+  return (address, signal) => sockets.cut(address, signal);
 }

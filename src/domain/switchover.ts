@@ -37,6 +37,9 @@ export interface ProxyBouncer {
   readonly queryWaitTimeout: Milliseconds | undefined;
 }
 
+/** Whether clients wait because the primary takes none; `over`: they did, for too long. See HoldState. */
+export type ProxyHold = { readonly kind: 'none' } | { readonly kind: 'held' | 'over'; readonly why: string };
+
 /** What a proxy says of itself, under its lease. */
 export interface ProxyState {
   /** proxy-id: stays the same over restarts. */
@@ -49,6 +52,7 @@ export interface ProxyState {
   readonly route:
     { readonly address: string; readonly revision: Revision; readonly appliedAt: string } | undefined;
   readonly pause: ProxyPause;
+  readonly hold: ProxyHold;
   /** Clients that waited at the last look, and the longest wait of the last pause. */
   readonly clientsWaiting: number;
   readonly longestWait: Milliseconds;

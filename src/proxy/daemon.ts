@@ -1,8 +1,9 @@
+import type { Address } from '../domain/address.js';
 import type { Bouncer } from '../domain/bouncer.js';
 import type { BouncerConfig } from '../domain/bouncer-config.js';
 import type { Log } from '../domain/log.js';
 import type { Output } from '../domain/output.js';
-import type { RouteProbe } from '../domain/route-probe.js';
+import type { LifeProbe, RouteProbe } from '../domain/route-probe.js';
 import type { PauseRequests, Registration, RouteStore, TopologyStore } from '../domain/stores.js';
 import type { ProxyState, PublishedTopology } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
@@ -14,8 +15,10 @@ import { ProxyControl } from './control.js';
 import { OutputKeeper, type OutputState } from './output-keeper.js';
 import { createProxy, type RouteProxy } from './proxy.js';
 import { Registrar } from './registrar.js';
+import { HoldWatch } from './hold-watch.js';
 import { RequestObeyer } from './request-obeyer.js';
 import { RouteViews, type ReplicaRules } from './route-views.js';
+import { isLost, Suspicion } from './suspicion.js';
 import { TopologyFeed } from './topology-feed.js';
 
 export interface ProxyParts {
@@ -30,6 +33,7 @@ export interface ProxyParts {
   /** Files of other programs that follow the route, too. */
   readonly outputs: readonly Output[];
   readonly probe: RouteProbe | undefined;
+  readonly hold: HoldParts;
   readonly log: Log;
   /** pgbouncer-timeout */
   readonly timeout: Milliseconds;
@@ -42,12 +46,24 @@ export interface ProxyParts {
   readonly onTurn?: (() => void) | undefined;
 }
 
+/** When clients are held because the primary is gone. */
+export interface HoldParts {
+  readonly probe: LifeProbe;
+  /** probe-interval */
+  readonly interval: Milliseconds;
+  /** hold-timeout */
+  readonly timeout: Milliseconds;
+  /** Ends what hangs on a host. Never rejects. */
+  readonly cut: (address: Address, signal: AbortSignal) => Promise<void>;
+}
+
 /** The proxy without its socket: the one owner of its PgBouncers. */
 export interface ProxyDaemon {
   readonly services: readonly Service[];
   readonly control: ProxyControl;
   readonly proxy: RouteProxy;
   readonly keeper: PauseKeeper;
+  readonly hold: HoldWatch;
   /** The cluster as it was published last; undefined before the first. */
   readonly topology: Latest<PublishedTopology | undefined>;
   /** How each output is. */
@@ -89,12 +105,28 @@ export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
     probe: parts.probe,
     log,
   });
+  const hold = new HoldWatch({
+    ...parts.hold,
+    verified: proxy.verified,
+    keeper,
+    pause: requests.pause,
+    isLost: () => isLost(feed.latest.value),
+    log,
+  });
+  const suspicion = new Suspicion({
+    topology: feed.latest,
+    bouncers,
+    follows: () => config.follows,
+    isHeld: () => keeper.paused,
+    onSuspicion: () => hold.suspect(),
+  });
   const registrar = new Registrar({
     registration: parts.registration,
     identity: parts.identity,
     routes: proxy,
     requests,
     keeper,
+    hold: hold.state,
     bouncers,
     follows: () => config.follows,
     timeout,
@@ -106,15 +138,17 @@ export function proxyDaemon(parts: ProxyParts): ProxyDaemon {
     primary: () => proxy.verified.value?.route.address,
     timeout: HEALTH_TIMEOUT,
   });
+  const holding = parts.hold.timeout === 0 ? [] : [hold, suspicion];
   const outputs = parts.outputs.map(
     (output) => new OutputKeeper({ output, states: proxy.states, views, log }),
   );
   // The keeper first: what the others ask of it before it runs would be refused.
   return {
-    services: [keeper, proxy, feed, requests, registrar, ...outputs],
+    services: [keeper, proxy, feed, requests, ...holding, registrar, ...outputs],
     control,
     proxy,
     keeper,
+    hold,
     topology: feed.latest,
     outputs: outputs.map(({ state }) => state),
   };

@@ -1,6 +1,7 @@
 import type { Bouncer, PauseScope } from '../domain/bouncer.js';
+import type { HoldState } from '../domain/hold.js';
 import type { Registration } from '../domain/stores.js';
-import type { ProxyPause, ProxyState } from '../domain/switchover.js';
+import type { ProxyHold, ProxyPause, ProxyState } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import type { PauseNews } from '../pausing/pause-keeper.js';
 import { sleep, untilAborted } from '../runtime/deadline.js';
@@ -18,6 +19,7 @@ export interface RegistrarOptions {
   };
   readonly requests: { readonly pause: Latest<ProxyPause>; readonly ready: Promise<void> };
   readonly keeper: { readonly news: Latest<PauseNews> };
+  readonly hold: Latest<HoldState>;
   readonly bouncers: readonly Bouncer[];
   readonly follows: () => PauseScope;
   /** For one look at a bouncer (pgbouncer-timeout). */
@@ -75,7 +77,7 @@ export class Registrar implements Service {
   }
 
   async #tellForever(signal: AbortSignal): Promise<void> {
-    const { routes, requests, keeper, leisure = LEISURE } = this.#options;
+    const { routes, requests, keeper, hold, leisure = LEISURE } = this.#options;
     while (!signal.aborted) {
       if (toldBy(this.#state()) !== this.#toldText) {
         if (this.#isPaused()) await requests.pause.changed(leisure, signal);
@@ -83,7 +85,10 @@ export class Registrar implements Service {
         [this.#told, this.#toldText] = [state, toldBy(state)];
         this.#options.registration.set(state);
       }
-      await anyChanged([routes.states, routes.verified, requests.pause, keeper.news, this.#looks], signal);
+      await anyChanged(
+        [routes.states, routes.verified, requests.pause, keeper.news, hold, this.#looks],
+        signal,
+      );
     }
   }
 
@@ -93,7 +98,7 @@ export class Registrar implements Service {
   }
 
   #state(): ProxyState {
-    const { identity, routes, requests, keeper } = this.#options;
+    const { identity, routes, requests, keeper, hold } = this.#options;
     const { value: verified } = routes.verified;
     const { value: news } = keeper.news;
     const isPaused = news.reasons.length > 0;
@@ -107,6 +112,7 @@ export class Registrar implements Service {
         appliedAt: verified.at,
       },
       pause: requests.pause.value,
+      hold: heldBy(hold.value),
       clientsWaiting: isPaused ? news.clientsWaiting : waiting,
       // It is told when it is known: at the end of the pause.
       longestWait: isPaused ? (this.#told?.longestWait ?? 0) : news.longestWait,
@@ -114,6 +120,11 @@ export class Registrar implements Service {
       error: troubleOf(routes.states.value),
     };
   }
+}
+
+/** How long it lasts is for whoever sees it change: the time is this process's own. */
+function heldBy(state: HoldState): ProxyHold {
+  return state.kind === 'none' ? { kind: 'none' } : { kind: state.kind, why: state.why };
 }
 
 function troubleOf(state: RouteState): string {

@@ -18,6 +18,21 @@ const pause = z
   ])
   .meta({ description: 'What it does about the request of a switchover.' });
 
+const hold = z
+  .discriminatedUnion('kind', [
+    z.object({ kind: z.literal('none').meta({ description: 'The primary takes clients, as far as is known.' }) }),
+    z.object({
+      kind: z.literal('held').meta({ description: 'It takes none: clients wait.' }),
+      why: text(1_000, 'What the probe found.'),
+    }),
+    z.object({
+      kind: z.literal('over').meta({ description: 'They waited for hold-timeout, and meet errors now.' }),
+      why: text(1_000, 'What the probe found.'),
+    }),
+  ])
+  .default({ kind: 'none' })
+  .meta({ description: 'Whether clients wait for a primary; absent from older versions.' });
+
 const bouncer = z.object({
   name: text(256, 'Its console, as in messages.'),
   error: text(1_000, 'Why its console does not answer; empty when it does.'),
@@ -43,6 +58,7 @@ const schema = z.object({
     .optional()
     .meta({ description: 'Where all its bouncers were verified to lead; absent before the first route.' }),
   pause,
+  hold,
   clients_waiting: count('Clients that waited at the last look.'),
   longest_wait_ms: span('The longest wait of a client in the last pause.'),
   bouncers: list(bouncer, 32, 'Its PgBouncers.'),
@@ -64,6 +80,7 @@ export const proxyState = new JsonRecord<ProxyState, typeof schema>({
       appliedAt: json.route.applied_at,
     },
     pause: json.pause,
+    hold: json.hold,
     clientsWaiting: json.clients_waiting,
     longestWait: json.longest_wait_ms,
     bouncers: json.bouncers.map((one): ProxyBouncer => ({
@@ -85,6 +102,7 @@ export const proxyState = new JsonRecord<ProxyState, typeof schema>({
       applied_at: state.route.appliedAt,
     },
     pause: state.pause,
+    hold: state.hold,
     clients_waiting: state.clientsWaiting,
     longest_wait_ms: state.longestWait,
     bouncers: state.bouncers.map((one) => ({

@@ -83,13 +83,16 @@ function proxiesText({ proxies, vanished, route }: ClusterStatus): readonly stri
     proxy.id,
     proxy.host,
     proxy.route === undefined ? 'none' : `${proxy.route.address}${currency(proxy, route)}`,
-    proxy.pause.kind,
+    proxy.hold.kind === 'none' ? proxy.pause.kind : heldText[proxy.hold.kind],
     String(proxy.clientsWaiting),
     `${proxy.bouncers.filter(({ error }) => error === '').length} of ${proxy.bouncers.length}`,
   ]);
   const gone = vanished.map(({ id, host }) => [id, host, 'gone', '-', '-', '-']);
   return columns(['PROXY', 'HOST', 'ROUTE', 'PAUSE', 'WAITING', 'BOUNCERS'], [...rows, ...gone]);
 }
+
+/** In place of the pause: nobody asked for it. */
+const heldText = { held: 'held: no primary', over: 'held too long' } as const;
 
 function currency(proxy: ProxyState, route: ClusterStatus['route']): string {
   if (proxy.route === undefined || route === undefined) return '';

@@ -57,6 +57,25 @@ export function bouncerContract(name: string, open: (host: string) => Promise<Bo
       );
     });
 
+    it('holds new statements at once, whatever transaction is open, until a resume', async () => {
+      const transaction = await bench.openTransaction();
+      await bouncer.hold(['app'], soon());
+      const isPaused = async (): Promise<boolean> =>
+        (await bouncer.databases(soon())).every(({ paused }) => paused);
+      assert.equal(await isPaused(), true);
+      await bouncer.hold(['app'], soon());
+      await transaction.end();
+      assert.equal(await isPaused(), true);
+      // It is a pause like any other: one that waits for transactions finds that there are none.
+      await bouncer.pause(['app'], soon());
+      assert.equal(await bouncer.resume(soon()), 'resumed');
+      assert.equal(await isPaused(), false);
+      await bouncer.hold('all', soon());
+      assert.equal(await bouncer.resume(soon()), 'resumed');
+      await bouncer.hold(['none'], soon());
+      assert.equal(await bouncer.resume(soon()), 'was-not-paused');
+    });
+
     it('takes a pause twice as done, and says whether a resume lifted one', async () => {
       await bouncer.pause('all', soon());
       await bouncer.pause('all', soon());

@@ -12,6 +12,7 @@ export function proxyOf(id: string, parts: Partial<ProxyState> = {}): ProxyState
     version: '0.1.0',
     route: { address: '10.77.0.11', revision: 1n, appliedAt: '2026-01-01T00:00:00Z' },
     pause: { kind: 'running' },
+    hold: { kind: 'none' },
     clientsWaiting: 0,
     longestWait: 0,
     bouncers: [{ name: '6432', error: '', sessionPooled: [], queryWaitTimeout: 120_000 }],

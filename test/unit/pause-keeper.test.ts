@@ -347,7 +347,7 @@ describe('pause keeper', () => {
   });
 
   it('tells how many clients wait, and how long the longest one did', async () => {
-    const row = { database: 'app', user: 'app', poolMode: undefined };
+    const row = { database: 'app', user: 'app', servers: 0, poolMode: undefined };
     await hold('request:a');
     bouncers[0].waiting = [{ ...row, clientsWaiting: 3, longestWait: 40 }];
     await eventually(() => keeper.news.value.clientsWaiting === 3);

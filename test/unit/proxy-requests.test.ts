@@ -62,6 +62,12 @@ describe('a proxy and the pause request of a switchover', () => {
       outputs: [],
       replicas: { maxLag: 16_777_216, fallback: 'none' },
       probe,
+      hold: {
+        probe: { find: () => Promise.resolve({ kind: 'accepts' }) },
+        interval: 60_000,
+        timeout: 0,
+        cut: () => Promise.resolve(),
+      },
       log,
       timeout: 1_000,
       retryInterval: 20,

@@ -31,6 +31,7 @@ const proxy: ProxyState = {
   version: '0.1.0',
   route: { address: '10.77.0.11', revision: 42n, appliedAt: '2026-01-01T00:00:00.000Z' },
   pause: { kind: 'paused', request: '5f0c' },
+  hold: { kind: 'held', why: 'it is silent' },
   clientsWaiting: 3,
   longestWait: 12.5,
   bouncers: [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { parseAddress } from '../../src/domain/address.js';
+import type { HoldState } from '../../src/domain/hold.js';
 import type { ProxyPause, ProxyState } from '../../src/domain/switchover.js';
 import type { PauseNews } from '../../src/pausing/pause-keeper.js';
 import type { RouteState, VerifiedRoute } from '../../src/proxy/proxy.js';
@@ -40,6 +41,7 @@ describe('the registration of a proxy', () => {
       routes: { states, verified },
       requests: { pause, ready: Promise.resolve() },
       keeper: { news },
+      hold: new Latest<HoldState>({ kind: 'none' }),
       bouncers: [new FakeBouncer()],
       follows: () => 'all',
       timeout: 1_000,

@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { parseAddress } from '../../src/domain/address.js';
+import { PgcmError } from '../../src/domain/errors.js';
+import { events } from '../../src/domain/events.js';
+import type { ProbeFinding } from '../../src/domain/route-probe.js';
+import type { ProxyPause } from '../../src/domain/switchover.js';
+import type { PauseNews } from '../../src/pausing/pause-keeper.js';
+import { HoldWatch } from '../../src/proxy/hold-watch.js';
+import type { VerifiedRoute } from '../../src/proxy/proxy.js';
+import { Latest } from '../../src/runtime/latest.js';
+import { FakeLog } from '../fakes/log.js';
+import { eventually } from '../support/eventually.js';
+
+const old = parseAddress('10.77.0.11');
+const next = parseAddress('10.77.0.12');
+
+/** The keeper, as far as a hold needs it. */
+class FakeKeeper {
+  readonly news = new Latest<PauseNews>({ reasons: [], clientsWaiting: 0, longestWait: 0 });
+  readonly orders: { readonly timeout: number | 'none'; readonly endsAt: number }[] = [];
+  failure: Error | undefined;
+  refusals = 0;
+
+  hold(reason: string, order: { readonly timeout: number | 'none'; readonly endsAt: number }): Promise<void> {
+    this.orders.push(order);
+    if (this.failure !== undefined) return Promise.reject(this.failure);
+    this.#set([...this.news.value.reasons, reason]);
+    return Promise.resolve();
+  }
+
+  release(reason: string): Promise<'running' | 'held'> {
+    if (this.refusals > 0) {
+      this.refusals -= 1;
+      return Promise.reject(new PgcmError('unavailable', 'the console is gone'));
+    }
+    this.#set(this.news.value.reasons.filter((one) => one !== reason));
+    return Promise.resolve('running');
+  }
+
+  #set(reasons: readonly string[]): void {
+    this.news.set({ ...this.news.value, reasons });
+  }
+}
+
+describe('the hold of a proxy', () => {
+  let keeper: FakeKeeper;
+  let log: FakeLog;
+  let verified: Latest<VerifiedRoute | undefined>;
+  let pause: Latest<ProxyPause>;
+  let findings: Map<string, ProbeFinding | 'hangs'>;
+  let asked: string[];
+  let cuts: string[];
+  let lost: boolean;
+  let watch: HoldWatch;
+  let stop: AbortController;
+  let running: Promise<void>;
+
+  beforeEach(() => {
+    keeper = new FakeKeeper();
+    log = new FakeLog();
+    verified = new Latest<VerifiedRoute | undefined>(undefined);
+    pause = new Latest<ProxyPause>({ kind: 'running' });
+    findings = new Map<string, ProbeFinding>([
+      [old, { kind: 'writes' }],
+      [next, { kind: 'writes' }],
+    ]);
+    asked = [];
+    cuts = [];
+    lost = false;
+    start(60_000);
+    routed(old, 1n);
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  function start(timeout: number, interval = 10): void {
+    watch = new HoldWatch({
+      verified,
+      keeper,
+      pause,
+      probe: {
+        find: (address, signal) => {
+          asked.push(address);
+          const finding = findings.get(address) ?? { kind: 'gone', why: 'nobody is there' };
+          if (finding !== 'hangs') return Promise.resolve(finding);
+          return new Promise((_, reject) =>
+            signal.addEventListener('abort', () => reject(new PgcmError('aborted', 'given up'))),
+          );
+        },
+      },
+      isLost: () => lost,
+      cut: (address) => Promise.resolve(void cuts.push(address)),
+      interval,
+      timeout,
+      log,
+    });
+    stop = new AbortController();
+    running = watch.run(stop.signal);
+  }
+
+  async function restart(timeout: number, interval?: number): Promise<void> {
+    stop.abort();
+    await running;
+    start(timeout, interval);
+  }
+
+  const routed = (address: typeof old, revision: bigint): void =>
+    verified.set({ route: { address, revision }, at: '2026-01-01T00:00:00Z' });
+  const isHeld = (): boolean => keeper.news.value.reasons.includes('hold');
+  const asksAgain = async (times = 2): Promise<void> => {
+    const before = asked.length;
+    await eventually(() => asked.length >= before + times);
+  };
+
+  it('holds nobody while the primary takes writes, or lets clients log in', async () => {
+    await asksAgain();
+    findings.set(old, { kind: 'accepts' });
+    await asksAgain();
+    assert.deepEqual(keeper.orders, []);
+  });
+
+  for (const kind of ['gone', 'silent', 'rejects', 'read-only'] as const) {
+    it(`holds clients when the primary is found ${kind}, without a wait for open transactions`, async () => {
+      findings.set(old, { kind, why: 'so it is' });
+      await eventually(isHeld);
+      assert.equal(keeper.orders[0]?.timeout, 'none');
+      const state = watch.state.value;
+      assert.ok(state.kind === 'held' && state.why === 'so it is');
+      assert.deepEqual(cuts, kind === 'silent' ? [old] : []);
+      await asksAgain();
+      assert.equal(keeper.orders.length, 1);
+    });
+  }
+
+  it('lets them go when the primary takes writes again', async () => {
+    findings.set(old, { kind: 'rejects', why: 'starting up' });
+    await eventually(isHeld);
+    findings.set(old, { kind: 'writes' });
+    await eventually(() => !isHeld() && watch.state.value.kind === 'none');
+    assert.deepEqual(watch.counts, { begun: 1, route: 0, recovered: 1, over: 0 });
+  });
+
+  it('a login is not enough while the primary is published as lost', async () => {
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    lost = true;
+    await eventually(isHeld);
+    findings.set(old, { kind: 'accepts' });
+    await asksAgain();
+    assert.equal(isHeld(), true);
+    lost = false;
+    await eventually(() => !isHeld());
+  });
+
+  it('that it is published as lost holds nobody by itself', async () => {
+    findings.set(old, { kind: 'accepts' });
+    lost = true;
+    watch.suspect();
+    await asksAgain();
+    assert.deepEqual(keeper.orders, []);
+  });
+
+  it('lets them go with a new route, also while the old one is being asked, and cuts off the old primary', async () => {
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(isHeld);
+    findings.set(old, 'hangs');
+    await asksAgain(1);
+    routed(next, 2n);
+    await eventually(() => !isHeld());
+    assert.deepEqual(cuts, [old]);
+    assert.equal(watch.counts.route, 1);
+    await eventually(() => asked.at(-1) === next);
+  });
+
+  it('the same route applied again is no new one', async () => {
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(isHeld);
+    routed(old, 1n);
+    await asksAgain();
+    assert.equal(isHeld(), true);
+  });
+
+  it('tries until they go', async () => {
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(isHeld);
+    keeper.refusals = 2;
+    routed(next, 2n);
+    await eventually(() => !isHeld() && watch.state.value.kind === 'none');
+  });
+
+  it('holds again when the new primary takes none either', async () => {
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(isHeld);
+    findings.set(next, { kind: 'gone', why: 'refused, too' });
+    routed(next, 2n);
+    await eventually(() => keeper.orders.length === 2);
+    assert.equal(isHeld(), true);
+  });
+
+  it('says when they waited for too long, and holds them no second time for the same loss', async () => {
+    await restart(50);
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(() => watch.state.value.kind === 'over');
+    await keeper.release('hold');
+    await asksAgain();
+    assert.equal(keeper.orders.length, 1);
+    const ends = log.lines.filter(({ event }) => event === events.holdEnd);
+    assert.match(JSON.stringify(ends), /over.*hold-timeout/);
+    findings.set(old, { kind: 'writes' });
+    await eventually(() => watch.state.value.kind === 'none');
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(() => keeper.orders.length === 2);
+  });
+
+  it('leaves clients alone while a switchover holds them', async () => {
+    pause.set({ kind: 'paused', request: '1' });
+    keeper.news.set({ ...keeper.news.value, reasons: ['request:1'] });
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const before = asked.length;
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(asked.length, before);
+    pause.set({ kind: 'running' });
+    keeper.news.set({ ...keeper.news.value, reasons: [] });
+    await eventually(isHeld);
+  });
+
+  it('a suspicion has it ask at once', async () => {
+    await restart(60_000, 3_600_000);
+    await eventually(() => asked.length > 0);
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(asked.length <= before + 1);
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    watch.suspect();
+    await eventually(isHeld);
+  });
+
+  it('a bouncer that cannot be told is told of once, and tried again', async () => {
+    keeper.failure = new PgcmError('unavailable', 'the console is gone');
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await eventually(() => keeper.orders.length >= 3);
+    assert.equal(log.lines.filter(({ event }) => event === events.holdFailed).length, 1);
+    keeper.failure = undefined;
+    await eventually(isHeld);
+  });
+});

@@ -47,7 +47,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     getTimeout: config['pacemaker-get-timeout'],
     changeTimeout: CHANGE_TIMEOUT,
   });
-  const postgres = new LocalPostgres(postgresOptions(config));
+  const postgres = new LocalPostgres(postgresOptions(config), () => roleWatch.now());
   const localName = remembered((on) => manager.localName(on));
   const addresses = new Addresses(manager);
   const gate = new MandateGate(
@@ -75,6 +75,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
       facts.changed();
     },
     onTurn: vitals.watch('asking PostgreSQL', STUCK_AFTER + 10 * config['postgres-timeout']),
+    onLost: () => topologies.onLost(),
   });
   const topologies = new TopologyPublisher({
     topologies: new EtcdTopologyStore(

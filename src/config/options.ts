@@ -464,7 +464,7 @@ export const options = {
     default: true,
     commands: ['proxy'],
     explain:
-      'Whether statements that hang on a silent primary are ended at once, by destroying this host\'s connections to ' +
+      "Whether statements that hang on a silent primary are ended at once, by destroying this host's connections to " +
       'it (ss --kill, which needs the capability CAP_NET_ADMIN). Without it they end by the tcp_* settings of the ' +
       "template, after 3 s with those of pgcm's own.",
   }),

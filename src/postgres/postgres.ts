@@ -31,12 +31,15 @@ const INSPECTION: Milliseconds = 3_000;
  */
 export class LocalPostgres implements Postgres {
   readonly #options: PostgresOptions;
+  readonly #onEnd: () => void;
   #connection: Connection | undefined;
   /** Questions are asked one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
-  constructor(options: PostgresOptions) {
+  /** @param onEnd the server has ended the connection: it is stopping, or has died */
+  constructor(options: PostgresOptions, onEnd: () => void = () => undefined) {
     this.#options = options;
+    this.#onEnd = onEnd;
   }
 
   async state(signal: AbortSignal): Promise<PostgresState> {
@@ -159,7 +162,9 @@ export class LocalPostgres implements Postgres {
     if (this.#connection !== undefined) return this.#connection;
     // The server ends connections when it stops. The next question makes a new one and says what is wrong.
     const forget = (): void => {
-      if (this.#connection === connection) this.#connection = undefined;
+      if (this.#connection !== connection) return;
+      this.#connection = undefined;
+      this.#onEnd();
     };
     const connection = Connection.start(this.#options, forget);
     this.#connection = connection;

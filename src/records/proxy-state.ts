@@ -20,7 +20,9 @@ const pause = z
 
 const hold = z
   .discriminatedUnion('kind', [
-    z.object({ kind: z.literal('none').meta({ description: 'The primary takes clients, as far as is known.' }) }),
+    z.object({
+      kind: z.literal('none').meta({ description: 'The primary takes clients, as far as is known.' }),
+    }),
     z.object({
       kind: z.literal('held').meta({ description: 'It takes none: clients wait.' }),
       why: text(1_000, 'What the probe found.'),

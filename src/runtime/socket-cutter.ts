@@ -28,7 +28,10 @@ export class SocketCutter {
     const argv = ['--no-header', '--tcp', '--numeric', '--kill', 'dst', `${host}:${this.#port}`];
     try {
       const { stdout, stderr, status } = await exec('ss', argv, { signal, timeout: TIMEOUT });
-      if (status !== 0) return this.#complain(stderr.trim() || `ss ended with status ${status}`);
+      if (status !== 0) {
+        this.#complain(stderr.trim() || `ss ended with status ${status}`);
+        return;
+      }
       const destroyed = stdout.split('\n').filter((line) => line.trim() !== '').length;
       if (destroyed > 0) this.#log.warn(events.socketsDestroyed, { address, connections: destroyed });
     } catch (error) {

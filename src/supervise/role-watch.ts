@@ -1,11 +1,10 @@
-import { describeError } from '../domain/errors.js';
+import { describeError, hasCode } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Probe } from '../domain/node-api.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
-import { sleep } from '../runtime/deadline.js';
 import { Latest } from '../runtime/latest.js';
 import type { Service } from '../runtime/service-group.js';
 
@@ -15,6 +14,8 @@ export interface RoleWatchOptions {
   readonly onChange: () => void;
   /** Called at each turn, also when PostgreSQL did not answer. */
   readonly onTurn?: () => void;
+  /** A PostgreSQL that was a primary here cannot be reached. */
+  readonly onLost?: () => void;
 }
 
 /** PostgreSQL's last answer, or why there is none. */
@@ -47,6 +48,8 @@ export class RoleWatch implements Service {
   #hasteUntil: Milliseconds = 0;
   #news: RoleNews = { kind: 'never-asked' };
   #answeredAt: Milliseconds | undefined;
+  readonly #nudge = new Latest(0);
+  #isDown = false;
 
   constructor(options: RoleWatchOptions) {
     this.#options = options;
@@ -86,6 +89,11 @@ export class RoleWatch implements Service {
     this.#hasteUntil = monotonic() + HASTE;
   }
 
+  /** Its connection has ended, or there is another reason to ask at once. */
+  now(): void {
+    this.#nudge.set(this.#nudge.value + 1);
+  }
+
   /** Waits until PostgreSQL is seen, from now on, to take writes. @returns what it said of itself then */
   async promoted(ms: Milliseconds, signal: AbortSignal): Promise<Probe | 'timed-out' | 'aborted'> {
     const end = monotonic() + ms;
@@ -98,16 +106,21 @@ export class RoleWatch implements Service {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const { value: nudges } = this.#nudge;
       try {
         await this.#ask(signal);
+        this.#isDown = false;
       } catch (error) {
         // PostgreSQL is down: the cluster manager's business, and health_check says it.
         this.#promotedSince = undefined;
         this.#timeline = undefined;
         this.#news = { kind: 'silent', why: describeError(error) };
+        this.#sayLost(error);
       }
       this.#options.onTurn?.();
-      await sleep(monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL, signal);
+      const interval = monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL;
+      // That the connection ended is what the question has failed for, if it has.
+      if (this.#nudge.value === nudges || this.#isDown) await this.#nudge.changed(interval, signal);
     }
   }
 
@@ -135,6 +148,13 @@ export class RoleWatch implements Service {
       this.#hasteUntil = 0;
     }
     this.#tell(probe);
+  }
+
+  /** Clients of a primary that died are held by what their own proxies find: the sooner they look, the fewer errors. */
+  #sayLost(error: unknown): void {
+    if (this.#isDown || this.#inRecovery !== false || !hasCode(error, 'unavailable')) return;
+    this.#isDown = true;
+    this.#options.onLost?.();
   }
 
   #tell(probe: Probe): void {

@@ -8,7 +8,7 @@ import type { PublishedTopology } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { runWithDeadline } from '../runtime/deadline.js';
-import { Latest } from '../runtime/latest.js';
+import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import type { Addresses } from './addresses.js';
 import type { Wanted } from './decision.js';
@@ -54,6 +54,8 @@ export class TopologyPublisher implements Service {
   readonly name = 'topology';
   readonly #options: TopologyPublisherOptions;
   readonly #sight = new Latest<Sight | undefined>(undefined);
+  /** Counts how often this node's primary died. */
+  readonly #lostHere = new Latest(0);
   #published: PublishedTopology | undefined;
   /** Whether the store has told what is published. */
   #told = false;
@@ -86,6 +88,11 @@ export class TopologyPublisher implements Service {
     return outcome;
   }
 
+  /** This node's PostgreSQL cannot be reached any more, which the cluster manager finds out later. */
+  onLost(): void {
+    this.#lostHere.set(this.#lostHere.value + 1);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { topologies } = this.#options;
     const onTopology = (topology: PublishedTopology | undefined): void => {
@@ -104,15 +111,22 @@ export class TopologyPublisher implements Service {
 
   async #publishForever(signal: AbortSignal): Promise<void> {
     let done: Sight | undefined;
+    let lost = 0;
     while (!signal.aborted) {
       const { value: sight } = this.#sight;
-      if (sight === undefined || sight === done) {
-        await this.#sight.changed(undefined, signal);
+      const isLostHere = this.#lostHere.value !== lost;
+      if (!isLostHere && (sight === undefined || sight === done)) {
+        await anyChanged([this.#sight, this.#lostHere], signal);
         continue;
       }
-      done = sight;
       try {
-        this.#trouble(await this.#turn(sight, signal));
+        if (isLostHere) {
+          lost = this.#lostHere.value;
+          this.#trouble(await this.#sayLost(signal));
+        } else if (sight !== undefined) {
+          done = sight;
+          this.#trouble(await this.#turn(sight, signal));
+        }
       } catch (error) {
         // The signal may have been aborted while the turn was awaited.
         if (!(signal as { aborted: boolean }).aborted) this.#trouble(describeError(error));
@@ -138,6 +152,20 @@ export class TopologyPublisher implements Service {
       topologies.publish(view, undefined, on),
     );
     if (outcome.kind === 'published') this.#written(view, what === 'more' ? log : undefined);
+    return outcome.kind === 'refused' ? outcome.why : '';
+  }
+
+  /** Only of this node's own primary, and only what is not published yet. */
+  async #sayLost(signal: AbortSignal): Promise<string> {
+    const { localName, topologies, etcdTimeout, log } = this.#options;
+    const published = this.#published;
+    if (published?.primary.state !== 'up' || published.primary.name !== (await localName(signal))) return '';
+    const primary = { ...published.primary, state: 'lost' as const, since: new Date().toISOString() };
+    const view = { ...published, primary };
+    const outcome = await runWithDeadline('writing the topology', etcdTimeout, signal, (on) =>
+      topologies.publish(view, undefined, on),
+    );
+    if (outcome.kind === 'published') this.#written(view, log);
     return outcome.kind === 'refused' ? outcome.why : '';
   }
 

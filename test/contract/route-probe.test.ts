@@ -80,9 +80,8 @@ describe('the probe of a route', () => {
     });
 
     it(`${kind}: gives up when it is told to`, async () => {
-      await assert.rejects(
-        lookerOf(primary).find(address, AbortSignal.abort()),
-        (error) => hasCode(error, 'aborted'),
+      await assert.rejects(lookerOf(primary).find(address, AbortSignal.abort()), (error) =>
+        hasCode(error, 'aborted'),
       );
     });
   }

@@ -38,6 +38,7 @@ describe('role watch', () => {
   let log: FakeLog;
   let watch: RoleWatch;
   let changes: number;
+  let losses: number;
   let stop: AbortController;
   let running: Promise<void>;
 
@@ -45,7 +46,13 @@ describe('role watch', () => {
     postgres = new FakePostgres();
     log = new FakeLog();
     changes = 0;
-    watch = new RoleWatch({ postgres, log, onChange: () => (changes += 1) });
+    losses = 0;
+    watch = new RoleWatch({
+      postgres,
+      log,
+      onChange: () => (changes += 1),
+      onLost: () => (losses += 1),
+    });
     // So that the test need not wait for the slow pace.
     watch.expectPromotion();
     stop = new AbortController();
@@ -126,6 +133,28 @@ describe('role watch', () => {
     watch.settle();
     await becomes(primary(2));
     assert.equal(watch.promotedSince !== undefined, true);
+  });
+
+  it('tells once of a primary that cannot be reached any more, and not of a standby', async () => {
+    await becomes(standby(1));
+    await becomes('down');
+    assert.equal(losses, 0);
+    await becomes(primary(2));
+    await becomes('down');
+    await becomes('down');
+    assert.equal(losses, 1);
+    await becomes(primary(2));
+    await becomes('down');
+    assert.equal(losses, 2);
+  });
+
+  it('asks at once when it is told to', async () => {
+    await becomes(primary(2));
+    const { asked } = postgres;
+    postgres.now = 'down';
+    watch.now();
+    await eventually(() => losses === 1, { limit: 10_000 });
+    assert.ok(postgres.asked > asked);
   });
 
   it('a wait for the promotion ends with it, and with its time; what was seen before does not count', async () => {

@@ -155,6 +155,27 @@ describe('topology publisher', () => {
     assert.equal(topologies.current, undefined);
   });
 
+  it('says at once that its own primary died, once, and when it is there again', async () => {
+    see(primary('pg01'));
+    await eventually(() => topologies.current?.primary.state === 'up');
+    publisher.onLost();
+    await eventually(() => topologies.current?.primary.state === 'lost');
+    assert.equal(topologies.current?.primary.name, 'pg01');
+    const before = writes;
+    publisher.onLost();
+    await stays(() => writes === before, 50);
+    see(primary('pg01'));
+    await eventually(() => topologies.current?.primary.state === 'up');
+  });
+
+  it('says nothing of the kind of another node', async () => {
+    topologies.put(topologyOf('pg01'));
+    local = 'pg02';
+    publisher.onLost();
+    await stays(() => topologies.current?.primary.state === 'up', 50);
+    assert.equal(writes, 0);
+  });
+
   it('lets others say that the primary is lost, after a while, and that another one is there', async () => {
     topologies.put(topologyOf('pg01'));
     local = 'pg03';

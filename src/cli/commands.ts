@@ -110,6 +110,15 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
     ],
     statuses: [...usual, ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM']],
   },
+  'show-uri': {
+    summary: 'print a connection URI that goes on being right when the primary moves',
+    about: [
+      'Prints a URI for libpq, and what understands the same, with all members of the cluster as they are published in ' +
+        'etcd: for clients that use no PgBouncer. It has the present primary (or, with --role replica, the healthy ' +
+        'standbys) first; libpq goes on to the next host until one is what is asked for. It holds no password.',
+    ],
+    statuses: [...usual, ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM']],
+  },
   'show-config': {
     summary: 'print every option with its effective value, as TOML',
     about: [

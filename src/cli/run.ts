@@ -28,6 +28,7 @@ export const allCommands: Commands = {
   cleanup: () => import('./cleanup.js'),
   status: () => import('./status.js'),
   history: () => import('./history.js'),
+  'show-uri': () => import('./show-uri.js'),
 };
 
 /**

@@ -1,4 +1,12 @@
 /** The commands that have options of their own; the others (show-config) take all of them. */
-export const commandNames = ['supervise', 'proxy', 'failover', 'cleanup', 'status', 'history'] as const;
+export const commandNames = [
+  'supervise',
+  'proxy',
+  'failover',
+  'cleanup',
+  'status',
+  'history',
+  'show-uri',
+] as const;
 
 export type CommandName = (typeof commandNames)[number];

@@ -210,7 +210,7 @@ export const options = {
   'max-replica-lag': option({
     kind: size(),
     default: 16 * 1_024 ** 2,
-    commands: daemons,
+    commands: [...daemons, 'show-uri'],
     explain:
       'The most WAL that a standby may have left to flush to be one of the Replicas of templates. One that had more ' +
       'is back among them with half of it. Published figures are rounded to a power of two. /replica of ' +
@@ -219,7 +219,7 @@ export const options = {
   'replica-fallback': option({
     kind: choice('none', 'primary'),
     default: 'none',
-    commands: ['proxy'],
+    commands: ['proxy', 'show-uri'],
     explain:
       'Where the Replicas of templates lead while no standby is healthy: to none, and the template says what ' +
       'happens then, or to the primary.',
@@ -610,6 +610,32 @@ export const options = {
     explain:
       'The id of a proxy that is gone for good: the checks of a failover name it no more. One that is registered ' +
       'now is not forgotten.',
+  }),
+  role: option({
+    kind: choice('primary', 'replica'),
+    default: 'primary',
+    commands: ['show-uri'],
+    explain:
+      'Where the connections of the URI shall lead: to the primary (target_session_attrs=read-write), or to a standby ' +
+      '(standby; prefer-standby with replica-fallback = primary).',
+  }),
+  'uri-user': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: ['show-uri'],
+    explain: 'The user in the URI. Unless set, there is none, and the client has its own.',
+  }),
+  'uri-dbname': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: ['show-uri'],
+    explain: 'The database in the URI. Unless set, there is none, and the client has its own.',
+  }),
+  'uri-port': option({
+    kind: port(),
+    default: 5432,
+    commands: ['show-uri'],
+    explain: "The members' port in the URI.",
   }),
   'resume-timeout': option({
     kind: duration(),

@@ -102,7 +102,7 @@ const exampleValues: { readonly [K in keyof OutputBlock]: string } = {
   file: '"/etc/haproxy/haproxy.cfg"',
   owner: '"root:haproxy"',
   mode: '"0640"',
-  check: '["/usr/sbin/haproxy", "-c", "-q", "-f", "{file}"]',
+  check: '["/usr/sbin/haproxy", "-c", "-f", "{file}"]',
   reload: '["/usr/bin/systemctl", "reload", "haproxy"]',
   timeout: '"10s"',
 };

@@ -89,9 +89,8 @@ export class TemplatedOutput implements Output {
     } catch (cause) {
       if (!hasCode(cause, 'unavailable')) throw cause;
       const why = describeError(cause).replaceAll(temporary, file);
-      throw new PgcmError('refused', `the check refuses what would become ${file}: ${why}; it is as it was`, {
-        cause,
-      });
+      // Not as a cause: it says the same of the temporary file, which is nobody's business.
+      throw new PgcmError('refused', `the check refuses what would become ${file}: ${why}; it is as it was`);
     }
     if (reload.length > 0) await writeFile(this.#marker, '');
   }

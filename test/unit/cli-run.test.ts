@@ -51,6 +51,7 @@ async function pgcm(args: readonly string[], given: Given = {}): Promise<Ran> {
     cleanup: fake('cleanup'),
     status: fake('status'),
     history: fake('history'),
+    'show-uri': fake('show-uri'),
   };
   const streams = { stdout: output('stdout'), stderr: output('stderr') };
   const signal = given.signal ?? new AbortController().signal;

@@ -4,6 +4,7 @@ import type { Log } from '../domain/log.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { abortError, sleep } from '../runtime/deadline.js';
+import { patientTimer } from '../runtime/patience.js';
 import { MemberFailure } from './failure.js';
 import type { Limits, Member } from './member.js';
 
@@ -148,22 +149,22 @@ export class Members {
     return new Promise((resolve, reject) => {
       let asked = 0;
       let settled = false;
-      let next: NodeJS.Timeout | undefined;
+      let dropNext = (): void => undefined;
       const onAbort = (): void => losers.abort(signal.reason);
       const settle = (finish: () => void): void => {
         settled = true;
-        clearTimeout(next);
+        dropNext();
         signal.removeEventListener('abort', onAbort);
         finish();
         // With a reason: without one Node makes an error with a stack trace, for each call to etcd.
-        losers.abort('another member has answered');
+        if (asked > 1) losers.abort('another member has answered');
       };
       const ask = (): void => {
         const member = order[asked];
         if (member === undefined) return;
         asked += 1;
-        clearTimeout(next);
-        if (asked < order.length) next = setTimeout(ask, patience);
+        dropNext();
+        if (asked < order.length) dropNext = patientTimer(patience, ask);
         const timeout = Math.max(1, end - monotonic());
         call(member, { signal: losers.signal, timeout }).then(
           (value) => settle(() => resolve({ member, value, failures })),

@@ -5,7 +5,6 @@ import type { ConfigOf } from '../config/options.js';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
-import type { Etcd } from '../etcd/client.js';
 import type { Milliseconds } from '../domain/time.js';
 import { EtcdPauseRequests } from '../etcd/pause-requests.js';
 import { proxyRegistration } from '../etcd/proxy-registry.js';
@@ -14,19 +13,14 @@ import { TemplatedOutput } from '../outputs/templated-output.js';
 import { TemplatedConfig } from '../pgbouncer/bouncer-config.js';
 import { HandshakeProbe } from '../postgres/handshake-probe.js';
 import { PostgresRouteProbe } from '../postgres/route-probe.js';
-import { proxyDaemon, type ProxyDaemon } from '../proxy/daemon.js';
-import { pauseMetrics } from '../pausing/metrics.js';
-import { proxyMetrics } from '../proxy/metrics.js';
-import { LOOK_INTERVAL_FOR_ANSWERS, ProxyAnswers } from '../proxy/proxy-answers.js';
+import { proxyDaemon } from '../proxy/daemon.js';
+import { LOOK_INTERVAL_FOR_ANSWERS } from '../proxy/proxy-answers.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { Vitals } from '../runtime/vitals.js';
-import type { HttpServer } from '../telemetry/http-server.js';
-import { healthPage } from '../telemetry/pages.js';
-import { processMetrics, sourceMetric } from '../telemetry/process-metrics.js';
 import { SocketCutter } from '../runtime/socket-cutter.js';
 import type { Command } from './context.js';
-import { httpEndpoint } from './http.js';
 import { bouncersOf, openEtcd, routeStore, runDaemon, topologyStore } from './parts.js';
+import { proxyHttp } from './proxy-http.js';
 import { version } from './version.js';
 
 /** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
@@ -85,40 +79,6 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
     etcd.close();
   }
 };
-
-interface ProxyHttpParts {
-  readonly address: string;
-  readonly daemon: ProxyDaemon;
-  readonly etcd: Pick<Etcd, 'heardAt'>;
-  readonly vitals: Vitals;
-  readonly version: string;
-  readonly log: Log;
-}
-
-function proxyHttp({
-  address,
-  daemon,
-  etcd,
-  vitals,
-  version: running,
-  log,
-}: ProxyHttpParts): HttpServer | undefined {
-  const { proxy, keeper } = daemon;
-  const answers = new ProxyAnswers({ proxy, reasons: () => keeper.news.value.reasons });
-  return httpEndpoint({
-    ...{ daemon: 'proxy', address, vitals, log, ready: () => answers.ready() },
-    pages: [['/primary', healthPage(() => answers.primary())]],
-    metrics: [
-      ...processMetrics(running, vitals),
-      sourceMetric([
-        { name: 'etcd', heardAt: () => etcd.heardAt },
-        { name: 'pgbouncer', heardAt: () => proxy.verifiedAt },
-      ]),
-      ...proxyMetrics({ proxy, hold: { state: () => ({ kind: 'none' }), counts: [] } }),
-      ...pauseMetrics(keeper),
-    ],
-  });
-}
 
 /** A template that cannot be used is a configuration that cannot be used. */
 async function openTemplate(config: ConfigOf<'proxy'>, signal: AbortSignal): Promise<TemplatedConfig> {

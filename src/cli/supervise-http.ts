@@ -1,6 +1,7 @@
 import type { ConfigOf } from '../config/options.js';
 import type { Bouncer } from '../domain/bouncer.js';
 import type { Log } from '../domain/log.js';
+import type { Metric } from '../domain/metrics.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { HistoryFeed } from '../domain/stores.js';
 import type { Etcd } from '../etcd/client.js';
@@ -12,7 +13,7 @@ import type { Addresses } from '../supervise/addresses.js';
 import { BouncerWatch } from '../supervise/bouncer-watch.js';
 import { HistoryWatch } from '../supervise/history-watch.js';
 import type { Janitor } from '../supervise/janitor.js';
-import { superviseMetrics } from '../supervise/metrics.js';
+import { superviseMetrics, type SuperviseMetricsSources } from '../supervise/metrics.js';
 import { NodeAnswers } from '../supervise/node-answers.js';
 import type { Publisher } from '../supervise/publisher.js';
 import { ReplicaWatch } from '../supervise/replica-watch.js';
@@ -70,20 +71,39 @@ export function superviseHttp(parts: SuperviseHttpParts): SuperviseHttp | undefi
     ],
     vitals,
     ready: () => answers.ready(),
-    metrics: [
-      ...processMetrics(version, vitals),
-      sourceMetric([
-        { name: 'etcd', heardAt: () => etcd.heardAt },
-        { name: 'cluster_manager', heardAt: () => publisher.lookedAt },
-        { name: 'postgres', heardAt: () => role.answeredAt },
-        { name: 'pgbouncer', heardAt: () => reached.answeredAt },
-        { name: 'moves', heardAt: () => janitor.seen?.at },
-      ]),
-      ...superviseMetrics({ answers, publisher, role, replica, janitor, history, mostLag }),
-      ...pauseMetrics(keeper),
-    ],
+    metrics: superviseMetricsOf({
+      ...{ version, vitals, etcd, publisher, role, replica, reached, janitor, history, keeper, answers },
+      mostLag,
+    }),
     onScrape: () => history.asked(),
     log,
   });
   return server && { services: [server, replica, reached, history], listening: server.listening };
+}
+
+export interface SuperviseMetricsParts extends SuperviseMetricsSources {
+  readonly version: string;
+  readonly vitals: Vitals;
+  readonly etcd: Pick<Etcd, 'heardAt'>;
+  readonly publisher: SuperviseMetricsSources['publisher'] & Pick<Publisher, 'lookedAt'>;
+  readonly role: SuperviseMetricsSources['role'] & Pick<RoleWatch, 'answeredAt'>;
+  readonly reached: Pick<BouncerWatch, 'answeredAt'>;
+  readonly keeper: Parameters<typeof pauseMetrics>[0];
+}
+
+/** All metrics of supervise. Nothing of the parts is looked at before a metric is read. */
+export function superviseMetricsOf(parts: SuperviseMetricsParts): readonly Metric[] {
+  const { version, vitals, etcd, publisher, role, reached, janitor, keeper } = parts;
+  return [
+    ...processMetrics(version, vitals),
+    sourceMetric([
+      { name: 'etcd', heardAt: () => etcd.heardAt },
+      { name: 'cluster_manager', heardAt: () => publisher.lookedAt },
+      { name: 'postgres', heardAt: () => role.answeredAt },
+      { name: 'pgbouncer', heardAt: () => reached.answeredAt },
+      { name: 'moves', heardAt: () => janitor.seen?.at },
+    ]),
+    ...superviseMetrics(parts),
+    ...pauseMetrics(keeper),
+  ];
 }

@@ -76,14 +76,18 @@ export class LocalPostgres implements Postgres {
 
   async replication(signal: AbortSignal): Promise<Replication> {
     const [row] = await this.#ask(
-      // What the sender last told is its own end of WAL; the manual's text says something else.
+      // latest_end_lsn is the sender's own end of WAL as it last told; the manual's text says something else. It is
+      // null without the right to see it, and what is replayed may be ahead of it for a moment.
       `SELECT COALESCE(r.status = 'streaming', false) AS receiving,
-              GREATEST(0, pg_wal_lsn_diff(r.latest_end_lsn, pg_last_wal_replay_lsn()))::float8 AS lag
+              pg_wal_lsn_diff(r.latest_end_lsn, pg_last_wal_replay_lsn())::float8 AS lag
        FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver AS r ON true`,
       signal,
     );
     const lag = row?.['lag'];
-    return { receiving: row?.['receiving'] === true, lag: typeof lag === 'number' ? lag : undefined };
+    return {
+      receiving: row?.['receiving'] === true,
+      lag: typeof lag === 'number' ? Math.max(0, lag) : undefined,
+    };
   }
 
   async senders(signal: AbortSignal): Promise<readonly WalSender[]> {

@@ -1,6 +1,6 @@
-import type { HoldState } from '../domain/hold.js';
 import { counter, counterBy, gauge, gaugeBy, type Metric } from '../domain/metrics.js';
 import { monotonic } from '../runtime/clock.js';
+import type { HoldWatch } from './hold-watch.js';
 import type { RouteProxy, RouteState } from './proxy.js';
 
 export interface ProxyMetricsSources {
@@ -8,13 +8,12 @@ export interface ProxyMetricsSources {
     RouteProxy,
     'state' | 'published' | 'publishedAt' | 'verified' | 'reloads' | 'failures' | 'writes'
   >;
-  readonly hold: {
-    readonly state: () => HoldState;
-    readonly counts: Iterable<readonly [outcome: string, count: number]>;
-  };
+  readonly hold: Pick<HoldWatch, 'state' | 'counts'>;
 }
 
 const STATES = ['waiting', 'applying', 'failing', 'applied'] as const satisfies readonly RouteState['kind'][];
+
+const OUTCOMES = ['route', 'recovered', 'over'] as const;
 
 export function proxyMetrics({ proxy, hold }: ProxyMetricsSources): readonly Metric[] {
   return [
@@ -54,9 +53,27 @@ export function proxyMetrics({ proxy, hold }: ProxyMetricsSources): readonly Met
     ),
     gauge(
       'pgcm_hold_active',
-      'Whether clients wait because the primary takes no writes.',
-      () => hold.state().kind === 'held',
+      'Whether clients wait because the primary takes none.',
+      () => hold.state.value.kind === 'held',
     ),
-    counterBy('outcome', 'pgcm_holds_total', 'Holds that ended, by outcome.', () => hold.counts),
+    gauge(
+      'pgcm_hold_over',
+      'Whether they waited for hold-timeout in vain: they run, and meet errors until there is a primary.',
+      () => hold.state.value.kind === 'over',
+    ),
+    gauge(
+      'pgcm_hold_age_seconds',
+      'Since the primary was found to take no clients; no sample while it takes them.',
+      () => {
+        const { value } = hold.state;
+        return value.kind === 'none' ? undefined : (monotonic() - value.since) / 1_000;
+      },
+    ),
+    counterBy(
+      'outcome',
+      'pgcm_holds_total',
+      'Holds that ended: by a new route, because the primary was back, or because hold-timeout was over.',
+      () => OUTCOMES.map((outcome) => [outcome, hold.counts[outcome]]),
+    ),
   ];
 }

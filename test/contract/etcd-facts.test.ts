@@ -101,6 +101,23 @@ describe('facts that are kept in etcd', () => {
   describe('the history', () => {
     historyContract(() => Promise.resolve(new EtcdHistoryStore(connect(servers))));
 
+    it('is followed from a revision on: the newest report first, then each new one, once', async () => {
+      const history = new EtcdHistoryStore(connect(servers));
+      const empty = await history.since(undefined, forever);
+      assert.deepEqual(empty.reports, []);
+      for (const id of ['S1', 'S2']) await history.add(reportOf(id), forever);
+      const idsSince = async (after: bigint | undefined): Promise<readonly string[]> =>
+        (await history.since(after, forever)).reports.map(({ id }) => id);
+      assert.deepEqual(await idsSince(undefined), ['S2']);
+      assert.deepEqual(await idsSince(empty.revision), ['S1', 'S2']);
+      const { revision } = await history.since(undefined, forever);
+      assert.deepEqual(await idsSince(revision), []);
+      await history.add(reportOf('S3'), forever);
+      assert.deepEqual(await idsSince(revision), ['S3']);
+      // An etcd that was restored to an earlier state.
+      assert.deepEqual(await idsSince(revision + 1_000n), ['S3']);
+    });
+
     it('names what is not understood, and removes it like the others in its time', async () => {
       const etcd = connect(servers);
       const history = new EtcdHistoryStore(etcd);

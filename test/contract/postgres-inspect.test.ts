@@ -104,6 +104,35 @@ describe('what is to be known of PostgreSQL before a switchover', () => {
     return { client: one, pid: rows[0]?.pid ?? assert.fail('no pid') };
   }
 
+  it('a standby says whether it receives and how far it is behind; a primary that it does neither', async () => {
+    const there = connect(standby);
+    try {
+      assert.deepEqual(await postgres.replication(never), { receiving: false, lag: undefined });
+
+      await eventually(async () => {
+        const { receiving, lag } = await there.replication(never);
+        return receiving && lag === 0;
+      });
+      await run(standby, 'SELECT pg_wal_replay_pause()');
+      await run(primary, 'CREATE TABLE behind AS SELECT generate_series(1, 10000)', 'DROP TABLE behind');
+      await eventually(async () => ((await there.replication(never)).lag ?? 0) > 100_000);
+      await run(standby, 'SELECT pg_wal_replay_resume()');
+      await eventually(async () => (await there.replication(never)).lag === 0);
+    } finally {
+      there.close();
+      await run(standby, 'SELECT pg_wal_replay_resume()');
+    }
+  });
+
+  it('how far a standby is behind is not known without the right to see it', async () => {
+    const plain = connect(standby, 'plain');
+    try {
+      assert.deepEqual((await plain.replication(never)).lag, undefined);
+    } finally {
+      plain.close();
+    }
+  });
+
   it('a primary and its standby, each from its own side', async () => {
     const here = await inspect(primary);
     const there = await inspect(standby);

@@ -29,6 +29,8 @@ export interface ProxyOptions {
   readonly retryInterval: Milliseconds;
   /** How often PgBouncers that lead to the route are looked at; by default every 3 s. */
   readonly lookInterval?: Milliseconds | undefined;
+  /** The least time between two changes of the config file for other standbys alone; by default 3 s. */
+  readonly standbyInterval?: Milliseconds;
   readonly afterReload?: AfterReload;
   /** Called at each turn of the loop that applies routes, also one that failed. */
   readonly onTurn?: (() => void) | undefined;
@@ -66,11 +68,11 @@ export type RouteState =
  */
 const BACKOFF: Backoff = { min: 200, max: 3_000 };
 
-/**
- * One SHOW DATABASES each: short enough to notice a PgBouncer that restarted, and next to no work. Standbys that
- * came or went are noticed at the same time, so their changes never make for more RELOADs than this.
- */
+/** One SHOW DATABASES each: short enough to notice a PgBouncer that restarted, and next to no work. */
 const LOOK_INTERVAL: Milliseconds = 3_000;
+
+/** Changes that arrive together, as in a switchover, become one RELOAD; and standbys that flap never many. */
+const STANDBY_INTERVAL: Milliseconds = 3_000;
 
 /** Keeps the PgBouncers of this host leading to the published route. */
 export class RouteProxy implements Service {
@@ -91,6 +93,7 @@ export class RouteProxy implements Service {
   /** Ends the work on a route that is no longer the newest. */
   #turn = new AbortController();
   #generation = 0;
+  #writtenAt: Milliseconds = Number.NEGATIVE_INFINITY;
   #publishedAt: Milliseconds | undefined;
   #verifiedAt: Milliseconds | undefined;
 
@@ -234,8 +237,10 @@ export class RouteProxy implements Service {
   }
 
   async #isInPlace({ route, goal }: RouteState & { kind: 'applied' }, signal: AbortSignal): Promise<boolean> {
-    const { config, views } = this.#options;
-    return config.isCurrent(views.of(route.address)) && (await this.#allLead(goal, signal));
+    const { config, views, standbyInterval = STANDBY_INTERVAL } = this.#options;
+    const mayChange = monotonic() - this.#writtenAt >= standbyInterval;
+    if (mayChange && !config.isCurrent(views.of(route.address))) return false;
+    return await this.#allLead(goal, signal);
   }
 
   async #allLead(goal: Goal, signal: AbortSignal): Promise<boolean> {
@@ -248,7 +253,10 @@ export class RouteProxy implements Service {
   async #writeConfig({ address }: Route, signal: AbortSignal): Promise<Goal> {
     const { config, views } = this.#options;
     const { outcome, leads, staleTemplate } = await config.write(views.of(address), signal);
-    if (outcome === 'written') this.#generation += 1;
+    if (outcome === 'written') {
+      this.#generation += 1;
+      this.#writtenAt = monotonic();
+    }
     if (staleTemplate === undefined) {
       this.#complaints.settle('template');
     } else if (this.#complaints.isNew('template', staleTemplate)) {

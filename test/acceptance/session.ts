@@ -17,8 +17,8 @@ export class Session {
   }
 
   /** @param bouncer the host whose PgBouncer the client uses */
-  static async open(playground: Playground, bouncer: string): Promise<Session> {
-    const url = `host=${bouncer} port=6432 dbname=app user=app connect_timeout=10`;
+  static async open(playground: Playground, bouncer: string, database = 'app'): Promise<Session> {
+    const url = `host=${bouncer} port=6432 dbname=${database} user=app connect_timeout=10`;
     return new Session(await playground.spawn('client01', ['psql', '-XAtq', url]));
   }
 

@@ -69,7 +69,7 @@ describe('a read-only database of a real PgBouncer', () => {
     );
     const { bouncer } = server;
     const options = { routes, bouncers: [bouncer], config, views, log: new FakeLog() };
-    proxy = createProxy({ ...options, retryInterval: 5_000, lookInterval: 50 });
+    proxy = createProxy({ ...options, retryInterval: 5_000, lookInterval: 50, standbyInterval: 50 });
     routes.put(PRIMARY);
     running = proxy.run(stop.signal);
     await applied(PRIMARY);

@@ -28,12 +28,22 @@ describe('the proxy', () => {
   let stop: AbortController;
   let running: Promise<void>;
 
-  const start = ({ retryInterval = 20, lookInterval = 10 } = {}): void => {
+  const start = ({ retryInterval = 20, lookInterval = 10, standbyInterval = 10 } = {}): void => {
     const afterReload = (bouncer: Bouncer): Promise<void> => {
       bouncers.find((one) => one === bouncer)?.commands.push('after RELOAD');
       return Promise.resolve();
     };
-    proxy = createProxy({ routes, bouncers, config, views, log, retryInterval, lookInterval, afterReload });
+    proxy = createProxy({
+      routes,
+      bouncers,
+      config,
+      views,
+      log,
+      standbyInterval,
+      retryInterval,
+      lookInterval,
+      afterReload,
+    });
     running = proxy.run(stop.signal);
   };
   const applied = (address: string): Promise<void> =>
@@ -100,6 +110,17 @@ describe('the proxy', () => {
     await eventually(() => (bouncers[0]?.count('SHOW DATABASES') ?? 0) > looks + 3);
     assert.deepEqual(reloads(), [2, 2]);
     assert.equal(config.writes.length, 2);
+  });
+
+  it('gathers changes of standbys, but does not let a new route wait for them', async () => {
+    routes.put(FIRST);
+    start({ standbyInterval: 60_000 });
+    await applied(FIRST);
+    views.topology = topologyOf('pg01');
+    await stays(() => config.writes.length === 1, 60);
+    routes.put(SECOND);
+    await applied(SECOND);
+    assert.equal(config.replicas, 'pg02 pg03');
   });
 
   it('at a start with all in place, looks and reloads nothing', async () => {

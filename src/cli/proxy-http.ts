@@ -25,12 +25,12 @@ export interface ProxyHttpParts {
 /** What a proxy answers over HTTP; undefined: nothing. */
 export function proxyHttp(parts: ProxyHttpParts): HttpServer | undefined {
   const { address, daemon, etcd, vitals, version, log } = parts;
-  const { proxy, keeper, hold } = daemon;
+  const { proxy, keeper, hold, outputs } = daemon;
   const answers = new ProxyAnswers({ proxy, reasons: () => keeper.news.value.reasons });
   return httpEndpoint({
     ...{ daemon: 'proxy', address, vitals, log, ready: () => answers.ready() },
     pages: [['/primary', healthPage(() => answers.primary())]],
-    metrics: proxyMetricsOf({ version, vitals, etcd, proxy, keeper, hold }),
+    metrics: proxyMetricsOf({ version, vitals, etcd, proxy, keeper, hold, outputs }),
   });
 }
 

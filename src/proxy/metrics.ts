@@ -1,6 +1,8 @@
 import { counter, counterBy, gauge, gaugeBy, type Metric } from '../domain/metrics.js';
 import { monotonic } from '../runtime/clock.js';
+import type { Latest } from '../runtime/latest.js';
 import type { HoldWatch } from './hold-watch.js';
+import type { OutputState } from './output-keeper.js';
 import type { RouteProxy, RouteState } from './proxy.js';
 
 export interface ProxyMetricsSources {
@@ -9,13 +11,14 @@ export interface ProxyMetricsSources {
     'state' | 'published' | 'publishedAt' | 'verified' | 'reloads' | 'failures' | 'writes'
   >;
   readonly hold: Pick<HoldWatch, 'state' | 'counts'>;
+  readonly outputs: readonly Latest<OutputState>[];
 }
 
 const STATES = ['waiting', 'applying', 'failing', 'applied'] as const satisfies readonly RouteState['kind'][];
 
 const OUTCOMES = ['route', 'recovered', 'over'] as const;
 
-export function proxyMetrics({ proxy, hold }: ProxyMetricsSources): readonly Metric[] {
+export function proxyMetrics({ proxy, hold, outputs }: ProxyMetricsSources): readonly Metric[] {
   return [
     gauge(
       'pgcm_route_revision',
@@ -50,6 +53,9 @@ export function proxyMetrics({ proxy, hold }: ProxyMetricsSources): readonly Met
       'pgcm_route_failures_total',
       'Attempts to apply a route that failed, by what failed: writing the config file, or a PgBouncer.',
       () => [...proxy.failures],
+    ),
+    gaugeBy('output', 'pgcm_output_ok', 'Whether the last attempt to bring each output to the route succeeded.', () =>
+      outputs.map(({ value: { name, error } }) => [name, error === '']),
     ),
     gauge(
       'pgcm_hold_active',

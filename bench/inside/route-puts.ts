@@ -20,6 +20,8 @@ export interface RoutePutsParts {
   readonly routes: EtcdRouteStore;
   readonly acknowledgements: Acknowledgements;
   readonly proxies: readonly string[];
+  /** Seconds of processor time that the proxies have used so far. */
+  readonly cpu: () => number;
   readonly print: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -35,7 +37,7 @@ export class RoutePuts {
   }
 
   async run(count: number): Promise<void> {
-    const { servers, print } = this.#parts;
+    const { servers, cpu, print } = this.#parts;
     const [killAt, startAt] = [Math.floor(count / 3), Math.floor((2 * count) / 3)];
     let killed: EtcdMember | undefined;
     for (let number = 0; number < count; number++) {
@@ -48,8 +50,10 @@ export class RoutePuts {
         killed?.start();
         print(`put ${number + 1}: the member was started again just now`);
       }
+      const used = cpu();
       await this.#one(false);
       await this.#allAcknowledge();
+      print(`put ${number + 1}: ${this.#took()}, ${Math.round((cpu() - used) * 1_000)} ms of processor time`);
       await delay(restMs);
     }
     for (let number = 0; number < burst; number++) await this.#one(true);
@@ -79,6 +83,11 @@ export class RoutePuts {
         await delay(20);
       }
     }
+  }
+
+  #took(): string {
+    const last = this.puts.at(-1);
+    return `all acknowledged after ${Math.round(machineClock() - (last?.at ?? 0))} ms`;
   }
 
   async #allAcknowledge(): Promise<void> {

@@ -69,7 +69,11 @@ export async function measureSize(
     print(`${size} proxies are registered and lead to the route`);
     const proxies = names(size);
     const idle = await idleCost(servers, program, idleSeconds, signal);
-    const putter = new RoutePuts({ servers, etcd, routes, acknowledgements, proxies, print, signal });
+    const { pid } = program;
+    const putter = new RoutePuts({
+      ...{ servers, etcd, routes, acknowledgements, proxies, print, signal },
+      cpu: () => cpuOf(pid),
+    });
     await Promise.race([putter.run(puts), following]);
     await program.stop(endTimeoutMs);
     for (const line of complaintsIn(program.records)) print(`  ${line}`);

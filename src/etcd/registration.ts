@@ -27,7 +27,8 @@ export interface RegistrationOptions<T> {
 /** How long a writer that died counts as there. */
 const TTL: Milliseconds = 10_000;
 
-const BACKOFF: Backoff = { min: 50, max: 2_000 };
+/** The longest delay is a part of the time that an outage of etcd lasts for us. */
+const BACKOFF: Backoff = { min: 50, max: 500 };
 
 /** Between two reads of our own key, which is watched: for the case that the watch went silent. */
 const POLL_INTERVAL: Milliseconds = 60_000;

@@ -55,6 +55,8 @@ export class TemplatedOutput implements Output {
     const { file, owner, mode, timeout } = this.#options;
     const { template, staleTemplate } = await this.#readTemplate(signal);
     const text = template.render(view);
+    // Whatever becomes of this attempt, what was done before may not be what the file holds then.
+    this.#done = undefined;
     const attributes = { ...(this.#owner ??= await ownerOf(owner, timeout, signal)), mode };
     // Twice: for the disk, and for the check.
     const outcome = await runWithDeadline(`writing ${file}`, 2 * timeout, signal, (within) =>

@@ -24,8 +24,10 @@ export class TemplatedConfig implements BouncerConfig {
   readonly name: string;
   readonly #options: BouncerConfigOptions;
   readonly #file: TemplateFile;
-  /** What was written last. */
-  #written: { readonly text: string; readonly leads: Leads } | undefined;
+  /** What the file holds; undefined while that is not known. */
+  #text: string | undefined;
+  /** Of what was written last. */
+  #leads: Leads | undefined;
   /** Two writes at once could end in either order. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -44,11 +46,11 @@ export class TemplatedConfig implements BouncerConfig {
   }
 
   get follows(): PauseScope {
-    return this.#written === undefined ? mayLead(this.#file.template) : scopeOf([this.#written.leads]);
+    return this.#leads === undefined ? mayLead(this.#file.template) : scopeOf([this.#leads]);
   }
 
   isCurrent(view: RouteView): boolean {
-    return this.#written?.text === this.#file.template.render(view);
+    return this.#text !== undefined && this.#text === this.#file.template.render(view);
   }
 
   write(view: RouteView, signal: AbortSignal): Promise<WrittenConfig> {
@@ -62,11 +64,13 @@ export class TemplatedConfig implements BouncerConfig {
     const staleTemplate = await this.#file.refresh(signal);
     const text = this.#file.template.render(view);
     refuseEmptyHosts(text, this.#options.templateFile);
+    this.#text = undefined;
     const outcome = await runWithDeadline(what, this.#options.timeout, signal, (within) =>
       writeConfigFile(this.name, text, within),
     );
     const leads = leadsTo(text, view.host);
-    this.#written = { text, leads };
+    this.#text = text;
+    this.#leads = leads;
     return { outcome, leads, staleTemplate };
   }
 }

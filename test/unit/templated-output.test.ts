@@ -118,6 +118,20 @@ describe('an output made from a template', () => {
     assert.equal(lines('reload').length, 3);
   });
 
+  it('does not take for done what was, when a later attempt got half way', async () => {
+    const reload = [program('reload', 'test -e "$(dirname "$0")/up"')];
+    writeFileSync(join(folder, 'up'), '');
+    const output = open({ reload });
+    await output.apply(FIRST, never);
+    rmSync(join(folder, 'up'));
+    await assert.rejects(output.apply(SECOND, never), /exit status 1/);
+    assert.equal(read(), 'to 10.0.0.2\n');
+    assert.equal(output.isCurrent(FIRST), false);
+    writeFileSync(join(folder, 'up'), '');
+    assert.deepEqual((await output.apply(FIRST, never)).outcome, 'written');
+    assert.equal(read(), 'to 10.0.0.1\n');
+  });
+
   it('gives the file its mode and owner, also one that is there', async () => {
     writeFileSync(file, 'to 10.0.0.1\n', { mode: 0o644 });
     const { uid, gid } = statSync(file);

@@ -4,7 +4,6 @@ import type { Etcd } from '../etcd/client.js';
 import { pauseMetrics } from '../pausing/metrics.js';
 import type { ProxyDaemon } from '../proxy/daemon.js';
 import { proxyMetrics, type ProxyMetricsSources } from '../proxy/metrics.js';
-import { outputMetrics, type OutputMetricsSources } from '../proxy/output-metrics.js';
 import { ProxyAnswers } from '../proxy/proxy-answers.js';
 import type { RouteProxy } from '../proxy/proxy.js';
 import type { Vitals } from '../runtime/vitals.js';
@@ -35,7 +34,7 @@ export function proxyHttp(parts: ProxyHttpParts): HttpServer | undefined {
   });
 }
 
-export interface ProxyMetricsParts extends ProxyMetricsSources, OutputMetricsSources {
+export interface ProxyMetricsParts extends ProxyMetricsSources {
   readonly version: string;
   readonly vitals: Vitals;
   readonly etcd: Pick<Etcd, 'heardAt'>;
@@ -54,6 +53,5 @@ export function proxyMetricsOf(parts: ProxyMetricsParts): readonly Metric[] {
     ]),
     ...proxyMetrics(parts),
     ...pauseMetrics(keeper),
-    ...outputMetrics(parts),
   ];
 }

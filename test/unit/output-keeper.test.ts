@@ -5,7 +5,6 @@ import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import type { Route } from '../../src/domain/route.js';
 import { OutputKeeper } from '../../src/proxy/output-keeper.js';
-import { outputMetrics } from '../../src/proxy/output-metrics.js';
 import type { RouteState } from '../../src/proxy/proxy.js';
 import { Latest } from '../../src/runtime/latest.js';
 import { FakeLog } from '../fakes/log.js';
@@ -27,8 +26,6 @@ describe('an output of the proxy', () => {
   let running: Promise<void>;
 
   const route = (address: string, revision: bigint): Route => ({ address: parseAddress(address), revision });
-  const metrics = (): unknown[] =>
-    outputMetrics({ outputs: [keeper.state] }).map((metric) => [...metric.read()][0]?.value);
   const failing = (of: Route): RouteState => ({ kind: 'failing', route: of, attempt: 1, problems: ['x'] });
 
   beforeEach(() => {
@@ -54,7 +51,6 @@ describe('an output of the proxy', () => {
     assert.deepEqual(output.applied, [FIRST, SECOND]);
     await eventually(() => keeper.state.value.revision === 2n);
     assert.deepEqual(keeper.state.value, { name: 'fake', revision: 2n, error: '' });
-    assert.deepEqual(metrics(), [2, 1]);
   });
 
   it('lets the PgBouncers go first, for a moment', async () => {
@@ -83,7 +79,6 @@ describe('an output of the proxy', () => {
     await eventually(() => output.attempts > 4);
     assert.equal(log.of(events.outputError).length, 1);
     assert.equal(keeper.state.value.error, 'the check refuses it');
-    assert.deepEqual(metrics(), [undefined, 0]);
     output.failure = undefined;
     await eventually(() => keeper.state.value.error === '');
     assert.equal(log.of(events.outputRecovered).length, 1);

@@ -192,7 +192,7 @@ describe('a daemon over HTTP', () => {
     const vitals = new Vitals();
     pages.set('/healthz', alivePage(vitals));
     assert.deepEqual((await ask('/healthz')).status, 200);
-    const turn = vitals.watch('publishing', 20);
+    const turn = vitals.watch('publishing', 1_000);
     await eventually(async () => (await ask('/healthz')).status === 503);
     assert.match((await ask('/healthz')).body, /^publishing: nothing has happened for/);
     turn();

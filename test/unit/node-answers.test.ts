@@ -97,10 +97,10 @@ describe('what a node answers a load balancer', () => {
     known.lookAge = 1_900;
     isYes(known.answers().primary(), /primary at/);
     known.news = { kind: 'answered', inRecovery: false, at: monotonic() - 2_100 };
-    isNo(known.answers().primary(), /PostgreSQL last answered 2\.1\d*s ago/);
+    isNo(known.answers().primary(), /PostgreSQL last answered [\d.]+s ago/);
     known.become('pg02');
     known.replicaNews = { kind: 'known', replication: { receiving: true, lag: 0 }, at: monotonic() - 3_000 };
-    isNo(known.answers().replica(MEGABYTE), /receives WAL was last heard 3(\.\d+)?s ago/);
+    isNo(known.answers().replica(MEGABYTE), /receives WAL was last heard [\d.]+s ago/);
   });
 
   it('what was never heard is not known', () => {

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js';
 describe('the vitals of a daemon', () => {
   it('name a loop that has been silent for too long, until it turns again', async () => {
     const vitals = new Vitals();
-    const turn = vitals.watch('publishing', 50);
+    const turn = vitals.watch('publishing', 400);
     vitals.watch('patient', 60_000);
     turn();
     assert.equal(vitals.stuck, undefined);

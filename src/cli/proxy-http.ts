@@ -38,7 +38,7 @@ export interface ProxyMetricsParts extends ProxyMetricsSources {
   readonly version: string;
   readonly vitals: Vitals;
   readonly etcd: Pick<Etcd, 'heardAt'>;
-  readonly proxy: ProxyMetricsSources['proxy'] & Pick<RouteProxy, 'verifiedAt'>;
+  readonly proxy: ProxyMetricsSources['proxy'] & Pick<RouteProxy, 'ledAt'>;
   readonly keeper: Parameters<typeof pauseMetrics>[0];
 }
 
@@ -49,7 +49,7 @@ export function proxyMetricsOf(parts: ProxyMetricsParts): readonly Metric[] {
     ...processMetrics(version, vitals),
     sourceMetric([
       { name: 'etcd', heardAt: () => etcd.heardAt },
-      { name: 'pgbouncer', heardAt: () => proxy.verifiedAt },
+      { name: 'pgbouncer', heardAt: () => proxy.ledAt },
     ]),
     ...proxyMetrics(parts),
     ...pauseMetrics(keeper),

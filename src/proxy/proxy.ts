@@ -95,7 +95,8 @@ export class RouteProxy implements Service {
   #generation = 0;
   #writtenAt: Milliseconds = Number.NEGATIVE_INFINITY;
   #publishedAt: Milliseconds | undefined;
-  #verifiedAt: Milliseconds | undefined;
+  #ledAt: Milliseconds | undefined;
+  #isAstray = false;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -119,9 +120,14 @@ export class RouteProxy implements Service {
     return this.#publishedAt;
   }
 
-  /** When every bouncer was last seen to lead to the verified route; undefined: one did not at the last look. */
+  /** When every bouncer was last seen to lead to the route that was verified then; undefined: never. */
+  get ledAt(): Milliseconds | undefined {
+    return this.#ledAt;
+  }
+
+  /** The same; undefined also when one did not at the last look. */
   get verifiedAt(): Milliseconds | undefined {
-    return this.#verifiedAt;
+    return this.#isAstray ? undefined : this.#ledAt;
   }
 
   /** How often the config file was written anew. */
@@ -204,7 +210,7 @@ export class RouteProxy implements Service {
     const before = this.states.value;
     const looked = monotonic();
     if (before.kind === 'applied' && before.route === route && (await this.#isInPlace(before, signal))) {
-      this.#verifiedAt = looked;
+      this.#ledAt = looked;
       return true;
     }
     this.states.set({ kind: 'applying', route, attempt: number });
@@ -224,7 +230,8 @@ export class RouteProxy implements Service {
       this.states.set({ kind: 'failing', route, attempt: number, problems: attempt.problems });
       return false;
     }
-    this.#verifiedAt = started;
+    this.#ledAt = started;
+    this.#isAstray = false;
     // The same one still: who is told of it has nothing to write.
     if (this.verified.value?.route !== route) this.verified.set({ route, at: new Date().toISOString() });
     this.states.set({ kind: 'applied', route, goal });
@@ -246,7 +253,7 @@ export class RouteProxy implements Service {
   async #allLead(goal: Goal, signal: AbortSignal): Promise<boolean> {
     const looks = this.#followers.map((follower) => follower.look(goal, signal).catch(describeError));
     const allLead = (await Promise.all(looks)).every((astray) => astray === undefined);
-    if (!allLead) this.#verifiedAt = undefined;
+    this.#isAstray = !allLead;
     return allLead;
   }
 

@@ -1,4 +1,5 @@
-import type { Registry } from 'prom-client';
+import { createRequire } from 'node:module';
+import type { Counter, Gauge, Registry } from 'prom-client';
 import type { Metric } from '../domain/metrics.js';
 import type { Page } from './http-server.js';
 
@@ -12,14 +13,27 @@ export function metricsPage(metrics: readonly Metric[], onRead: () => void = () 
   let registry: Registry | undefined;
   return async () => {
     onRead();
-    registry ??= await registryOf(metrics);
+    registry ??= registryOf(metrics);
     return { status: 200, type: registry.contentType, body: await registry.metrics() };
   };
 }
 
+interface Library {
+  readonly Registry: typeof Registry;
+  readonly Gauge: typeof Gauge;
+  readonly Counter: typeof Counter;
+}
+
+/** Not the package as a whole: that loads what is never used here (clusters, a push gateway, tracing), up to 8 MB of it. */
+function loadLibrary(): Library {
+  const require = createRequire(import.meta.url);
+  const part = (name: string): unknown => require(`prom-client/lib/${name}.js`);
+  return { Registry: part('registry'), Gauge: part('gauge'), Counter: part('counter') } as Library;
+}
+
 /** One of its own: the library's global one would be shared by all daemons of a process. */
-async function registryOf(metrics: readonly Metric[]): Promise<Registry> {
-  const { Counter, Gauge, Registry } = await import('prom-client');
+function registryOf(metrics: readonly Metric[]): Registry {
+  const { Counter, Gauge, Registry } = loadLibrary();
   const registry = new Registry();
   for (const { name, type, help, labels, read } of metrics) {
     const common = { name, help, labelNames: [...labels], registers: [registry] };

@@ -35,7 +35,7 @@ export function bindAddress(): Kind<string> {
 export function httpAddress(): Kind<string> {
   return place('HOST[:PORT]|off', (value) => {
     if (value === 'off' || isIPv6(value)) return undefined;
-    const withPort = /:\d*$/.test(value) && !value.endsWith(']') ? value : `${value}:0`;
+    const withPort = /:[^\]]*$/.test(value) ? value : `${value}:0`;
     return refusedHostPort(withPort, { host: 'optional', lowestPort: 0 });
   });
 }

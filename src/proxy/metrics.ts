@@ -54,8 +54,11 @@ export function proxyMetrics({ proxy, hold, outputs }: ProxyMetricsSources): rea
       'Attempts to apply a route that failed, by what failed: writing the config file, or a PgBouncer.',
       () => [...proxy.failures],
     ),
-    gaugeBy('output', 'pgcm_output_ok', 'Whether the last attempt to bring each output to the route succeeded.', () =>
-      outputs.map(({ value: { name, error } }) => [name, error === '']),
+    gaugeBy(
+      'output',
+      'pgcm_output_ok',
+      'Whether the last attempt to bring each output to the route succeeded.',
+      () => outputs.map(({ value: { name, error } }) => [name, error === '']),
     ),
     gauge(
       'pgcm_hold_active',

@@ -135,7 +135,7 @@ describe('kinds of values', () => {
     refuses(httpAddress(), '', /empty/);
     refuses(httpAddress(), '127.0.0.1:', /not host:port/);
     refuses(httpAddress(), '127.0.0.1:70000', /between 0 and 65535/);
-    refuses(httpAddress(), 'http://127.0.0.1', /no host name or address/);
+    refuses(httpAddress(), 'http://127.0.0.1', /^"http:\/\/127.0.0.1" is not host:port/);
     refuses(httpAddress(), '[nonsense]', /no IPv6 address in brackets/);
   });
 

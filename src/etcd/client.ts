@@ -4,11 +4,13 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Revision } from '../domain/route.js';
 import type { Milliseconds } from '../domain/time.js';
+import { runWithDeadline } from '../runtime/deadline.js';
 import { parseEndpoints, type EtcdTls } from './endpoint.js';
 import { MemberFailure, memberFailure } from './failure.js';
 import { Keyspace, type KeyValue, type Range, type Txn } from './kv.js';
 import { Member, type Limits } from './member.js';
 import { Members } from './members.js';
+import { ReadTogether } from './read-together.js';
 import { SHORTEST_KEEP_ALIVE } from './rpc.js';
 import { openWatch, type Change, type WatchStream } from './watch-stream.js';
 
@@ -68,6 +70,7 @@ export class Etcd {
   readonly timeout: Milliseconds;
   readonly #members: Members;
   readonly #keyspace: Keyspace;
+  readonly #together = new ReadTogether<ReadResult>((ranges) => this.#readAll(ranges));
 
   constructor(members: Members, keyspace: Keyspace, timeout: Milliseconds) {
     this.name = members.name;
@@ -78,12 +81,21 @@ export class Etcd {
 
   /** A linearizable read: what a majority of the members holds. */
   async read(range: Range, signal: AbortSignal, timeout = this.timeout): Promise<ReadResult> {
-    const what = `get ${'key' in range ? range.key : `${range.prefix}*`}`;
     return this.#members.repeatable(
-      what,
+      whatIsRead(range),
       signal,
       (member, limits) => this.#range(member, range, limits),
       timeout,
+    );
+  }
+
+  /**
+   * The same, with what is read for others of this client in the same turn: for those who follow keys.
+   * @param timeout for waiting; the call has the client's own
+   */
+  async readTogether(range: Range, signal: AbortSignal, timeout = this.timeout): Promise<ReadResult> {
+    return runWithDeadline(`${this.name}: ${whatIsRead(range)}`, timeout, signal, () =>
+      this.#together.read(range),
     );
   }
 
@@ -225,10 +237,33 @@ export class Etcd {
     this.#members.close();
   }
 
+  async #readAll(ranges: readonly Range[]): Promise<readonly ReadResult[]> {
+    const { closed } = this.#members;
+    const [only, ...others] = ranges;
+    if (only !== undefined && others.length === 0) return [await this.read(only, closed)];
+    return this.#members.repeatable(ranges.map(whatIsRead).join(', '), closed, (member, limits) =>
+      this.#ranges(member, ranges, limits),
+    );
+  }
+
+  /** A transaction that only reads is linearizable, as a read is. */
+  async #ranges(member: Member, ranges: readonly Range[], limits: Limits): Promise<readonly ReadResult[]> {
+    const success = ranges.map((range) => ({ request_range: this.#rangeRequest(range) }));
+    const { header, responses } = await new KVClient(member.within(limits)).txn({ compare: [], success });
+    const revision = BigInt(header.revision);
+    return responses.map(({ response_range: { kvs } }) => ({
+      kvs: kvs.map((kv) => this.#keyspace.parse(kv)),
+      revision,
+    }));
+  }
+
+  #rangeRequest(range: Range): ReturnType<Keyspace['range']> & { keys_only: boolean } {
+    const keysOnly = 'keysOnly' in range && (range.keysOnly ?? false);
+    return { ...this.#keyspace.range(range), keys_only: keysOnly };
+  }
+
   async #range(member: Member, range: Range, limits: Limits): Promise<ReadResult> {
-    const keysOnly = 'keysOnly' in range && range.keysOnly;
-    const request = { ...this.#keyspace.range(range), keys_only: keysOnly };
-    const { kvs, header } = await new KVClient(member.within(limits)).range(request);
+    const { kvs, header } = await new KVClient(member.within(limits)).range(this.#rangeRequest(range));
     return { kvs: kvs.map((kv) => this.#keyspace.parse(kv)), revision: BigInt(header.revision) };
   }
 
@@ -262,6 +297,10 @@ function keyOf({ compare, then }: Txn): string {
   const operation = then[0];
   const written = operation === undefined ? undefined : 'put' in operation ? operation.put : operation.delete;
   return compare[0]?.key ?? written ?? '/';
+}
+
+function whatIsRead(range: Range): string {
+  return `get ${'key' in range ? range.key : `${range.prefix}*`}`;
 }
 
 function describe({ then }: Txn): string {

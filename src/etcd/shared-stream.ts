@@ -1,7 +1,7 @@
 import { WatchClient, type IWatchResponse } from 'etcd3';
 import { MemberFailure, memberFailure } from './failure.js';
 import type { Caller, Limits, Member } from './member.js';
-import { SignOfLife } from './sign-of-life.js';
+import { SignOfLife, type Habit } from './sign-of-life.js';
 
 export interface WatchRequest {
   readonly key: Buffer;
@@ -47,6 +47,7 @@ export class SharedStream {
     this.#member = member;
     this.#stream = stream;
     this.#life = new SignOfLife(
+      habitOf(member),
       () => stream.write({ progress_request: {} }),
       (text) => this.end(new MemberFailure('timed-out', member.url, text)),
     );
@@ -132,6 +133,14 @@ export class SharedStream {
   #refused(): void {
     this.#isUsable = false;
   }
+}
+
+const habits = new WeakMap<Member, Habit>();
+
+function habitOf(member: Member): Habit {
+  const habit = habits.get(member) ?? { answers: 'not-known' };
+  habits.set(member, habit);
+  return habit;
 }
 
 function requiringLeader(caller: Caller): Caller {

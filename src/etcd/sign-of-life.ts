@@ -7,16 +7,21 @@ const INTERVAL: Milliseconds = 2_000;
 /** It has so long to give one: far more than a healthy member needs, so that a busy one is not left. */
 const TIMEOUT: Milliseconds = 1_500;
 
+/** What is known of the other side. Before version 3.4 etcd does not know the question, and never answers. */
+export interface Habit {
+  answers: 'not-known' | 'yes' | 'never';
+}
+
 /** Asks the other side of a stream whether it is there: a frozen member keeps its connection open and says nothing. */
 export class SignOfLife {
   readonly #ask: () => void;
   readonly #onSilence: (text: string) => void;
   #next: NodeJS.Timeout | undefined;
   #patience: (() => void) | undefined;
-  /** Before version 3.4 etcd does not know the question: silence says something only after an answer. */
-  #answers = false;
+  readonly #habit: Habit;
 
-  constructor(ask: () => void, onSilence: (text: string) => void) {
+  constructor(habit: Habit, ask: () => void, onSilence: (text: string) => void) {
+    this.#habit = habit;
     this.#ask = ask;
     this.#onSilence = onSilence;
   }
@@ -28,7 +33,7 @@ export class SignOfLife {
 
   /** Something came. */
   heard(isAnswer: boolean): void {
-    this.#answers ||= isAnswer;
+    if (isAnswer) this.#habit.answers = 'yes';
     this.#patience?.();
     this.#patience = undefined;
   }
@@ -41,9 +46,11 @@ export class SignOfLife {
   #probe(): void {
     this.#next = setTimeout(() => this.#probe(), INTERVAL);
     this.#ask();
-    if (!this.#answers || this.#patience !== undefined) return;
-    this.#patience = patientTimer(TIMEOUT, () =>
-      this.#onSilence(`the watch is silent for ${formatDuration(TIMEOUT)}`),
-    );
+    if (this.#habit.answers === 'never' || this.#patience !== undefined) return;
+    this.#patience = patientTimer(TIMEOUT, () => {
+      // Once: a member that was frozen before its first answer is left, an old one is not left for ever.
+      if (this.#habit.answers === 'not-known') this.#habit.answers = 'never';
+      this.#onSilence(`the watch is silent for ${formatDuration(TIMEOUT)}`);
+    });
   }
 }

@@ -164,7 +164,7 @@ class Follower {
   /** @returns the revision from whose successor on a watch misses nothing */
   async #read(signal: AbortSignal): Promise<Revision> {
     const { range, getTimeout } = this.#options;
-    const { kvs, revision } = await this.#etcd.read(range, signal, getTimeout);
+    const { kvs, revision } = await this.#etcd.readTogether(range, signal, getTimeout);
     if (signal.aborted) throw abortError(signal, nameOf(range));
     switch (this.#view.replace(kvs, revision)) {
       case 'changed':

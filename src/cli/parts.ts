@@ -52,8 +52,10 @@ export function routeStore(
   etcd: Etcd,
   config: Pick<Config, 'etcd-postgres-master-key'> & FollowConfig,
   log: Log,
+  onTrouble?: () => void,
 ): EtcdRouteStore {
-  return new EtcdRouteStore(etcd, { key: config['etcd-postgres-master-key'], ...followOptions(config) }, log);
+  const key = config['etcd-postgres-master-key'];
+  return new EtcdRouteStore(etcd, { key, onTrouble, ...followOptions(config) }, log);
 }
 
 type FollowConfig = Pick<Config, 'etcd-timeout'> &

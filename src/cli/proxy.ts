@@ -13,7 +13,7 @@ import { TemplatedOutput } from '../outputs/templated-output.js';
 import { TemplatedConfig } from '../pgbouncer/bouncer-config.js';
 import { HandshakeProbe } from '../postgres/handshake-probe.js';
 import { PostgresRouteProbe } from '../postgres/route-probe.js';
-import { proxyDaemon } from '../proxy/daemon.js';
+import { proxyDaemon, type ProxyDaemon } from '../proxy/daemon.js';
 import { LOOK_INTERVAL_FOR_ANSWERS } from '../proxy/proxy-answers.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { Vitals } from '../runtime/vitals.js';
@@ -39,9 +39,10 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   const vitals = new Vitals();
   const running = await version(signal);
   const probe = routeProbe(config);
-  const daemon = proxyDaemon({
+  const daemon: ProxyDaemon = proxyDaemon({
     identity: { id, host, instance: randomUUID(), version: running },
-    routes: routeStore(etcd, config, log),
+    // The primary's host may be gone, and the etcd member there with it.
+    routes: routeStore(etcd, config, log, () => daemon.hold.suspect()),
     topologies: topologyStore(etcd, config, log),
     requests: new EtcdPauseRequests(etcd, followed, log),
     registration: proxyRegistration(etcd, { id, host }, log),
@@ -63,6 +64,7 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
     lookInterval: config['http-address'] === 'off' ? undefined : LOOK_INTERVAL_FOR_ANSWERS,
     onTurn: vitals.watch('applying routes', STUCK_AFTER + 10 * config['pgbouncer-timeout']),
   });
+  probe?.watch(() => daemon.hold.suspect());
   const socket = apiServer(daemon.control, {
     bindAddress: `unix:${config['proxy-socket']}`,
     tls: undefined,
@@ -76,6 +78,7 @@ export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   try {
     return await runDaemon([...daemon.services, socket, http, watchdog], log, signal);
   } finally {
+    probe?.close();
     etcd.close();
   }
 };
@@ -104,6 +107,7 @@ function routeProbe(config: ConfigOf<'proxy'>): PostgresRouteProbe | undefined {
     user: config['probe-user'],
     database: config['probe-database'],
     password: config['probe-password'],
+    keeps: config['probe-keep-connection'],
   });
 }
 

@@ -451,6 +451,14 @@ export const options = {
       'transaction that writes nothing. So late at most clients are held when its host falls silent. News of trouble ' +
       'are looked into at once.',
   }),
+  'probe-keep-connection': option({
+    kind: boolean(),
+    default: true,
+    commands: ['proxy'],
+    explain:
+      'Whether the connection of probe-user is kept from one probe to the next: a primary that dies is noticed at ' +
+      'once, before clients meet a second error. Each proxy then takes one connection of max_connections.',
+  }),
   'hold-timeout': option({
     kind: duration('allowed'),
     default: 30_000,

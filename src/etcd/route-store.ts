@@ -16,6 +16,8 @@ export interface RouteStoreOptions {
   readonly pollInterval: Milliseconds;
   /** For one read (etcd-get-timeout). */
   readonly getTimeout: Milliseconds;
+  /** Called when following it met trouble with etcd. */
+  readonly onTrouble?: (() => void) | undefined;
 }
 
 /** More bytes than any address has; what is longer is not even decoded. */
@@ -53,11 +55,11 @@ export class EtcdRouteStore implements RouteStore {
   }
 
   async follow(onReading: (reading: RouteReading) => void, signal: AbortSignal): Promise<void> {
-    const { pollInterval, getTimeout } = this.#options;
+    const { pollInterval, getTimeout, onTrouble } = this.#options;
     let last: RouteReading | undefined;
     await follow(
       this.#etcd,
-      { range: { key: this.key }, pollInterval, getTimeout, log: this.#log },
+      { range: { key: this.key }, pollInterval, getTimeout, onTrouble, log: this.#log },
       ({ kvs }) => {
         const reading = readingOf(kvs[0]);
         if (reading.kind === 'missing' && last?.kind === 'missing') return;

@@ -20,6 +20,8 @@ export interface FollowOptions {
   /** For one read. */
   readonly getTimeout: Milliseconds;
   readonly log: Log;
+  /** Called when the watch was lost, or a read failed. */
+  readonly onTrouble?: (() => void) | undefined;
 }
 
 export interface Followed {
@@ -97,6 +99,7 @@ class Follower {
     } finally {
       signal.removeEventListener('abort', onAbort);
       stop.abort();
+      if (!signal.aborted) this.#options.onTrouble?.();
     }
   }
 

@@ -1,41 +1,44 @@
-import { Socket } from 'node:net';
-import { Client } from 'pg';
 import type { Address } from '../domain/address.js';
-import { describeError, PgcmError } from '../domain/errors.js';
+import { describeError, hasCode, PgcmError } from '../domain/errors.js';
 import type { LifeProbe, ProbeFinding, RouteProbe } from '../domain/route-probe.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import { findingOf } from './finding.js';
+import { ProbeSession, type ProbeLogin } from './probe-session.js';
 
-export interface PostgresRouteProbeOptions {
-  readonly port: number;
-  readonly user: string;
-  readonly database: string;
-  /** Empty when PostgreSQL asks for none. */
-  readonly password: string;
+export interface PostgresRouteProbeOptions extends ProbeLogin {
   /** For one question, the connection included; by default 1 s. */
   readonly timeout?: Milliseconds;
+  /**
+   * Whether the connection of `find` is kept for the next question: a PostgreSQL that dies is noticed by its end.
+   * By default it is not.
+   */
+  readonly keeps?: boolean;
 }
 
 const TIMEOUT: Milliseconds = 1_000;
 
-/** A transaction id is given out only where writes are; a standby would refuse to, so it is not asked for one. */
-const QUESTION = `BEGIN;
-SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN NULL
-            ELSE pg_current_xact_id()::text END AS xid;
-ROLLBACK`;
+/** What a kept connection may take of that: the rest is for a new one, as an old one may lead nowhere. */
+const KEPT_SHARE = 0.3;
 
-/** Each question on a connection of its own: an old one may lead to a host that is gone. */
+/** Asks the PostgreSQL at the route's address whether it takes writes. */
 export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   readonly #options: PostgresRouteProbeOptions;
+  #kept: ProbeSession | undefined;
+  #onEnd: () => void = () => undefined;
 
   constructor(options: PostgresRouteProbeOptions) {
     this.#options = options;
   }
 
+  /** @param onEnd called when the kept connection was ended by the other side */
+  watch(onEnd: () => void): void {
+    this.#onEnd = onEnd;
+  }
+
   async takesWrites(address: Address, signal: AbortSignal): Promise<boolean> {
     try {
-      return await this.#ask(address, signal);
+      return await this.#askAnew(address, signal, false);
     } catch (error) {
       if (error instanceof PgcmError) throw error;
       throw new PgcmError('unavailable', `${this.#what(address)}: ${describeError(error)}; see probe-user`, {
@@ -46,40 +49,55 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
 
   async find(address: Address, signal: AbortSignal): Promise<ProbeFinding> {
     try {
-      if (await this.#ask(address, signal)) return { kind: 'writes' };
+      const answer = (await this.#askKept(address, signal)) ?? (await this.#askAnew(address, signal, true));
+      if (answer) return { kind: 'writes' };
       return { kind: 'read-only', why: `PostgreSQL at ${address} takes no writes` };
     } catch (error) {
       return findingOf(error);
     }
   }
 
-  async #ask(address: Address, signal: AbortSignal): Promise<boolean> {
-    const { port, user, database, password, timeout = TIMEOUT } = this.#options;
-    const socket = new Socket();
-    const client = new Client({
-      host: address,
-      port,
-      user,
-      database,
-      // A function, as pg takes an empty text for "look into PGPASSWORD and ~/.pgpass".
-      password: () => password,
-      application_name: 'pgcm',
-      stream: () => socket,
-    });
-    // Every failure also rejects the promise in hand; without a listener it would end the process.
-    client.on('error', () => undefined);
-    try {
-      return await runWithDeadline(this.#what(address), timeout, signal, async () => {
-        await client.connect();
-        const results = (await client.query(QUESTION)) as unknown as readonly {
-          rows: readonly { xid?: unknown }[];
-        }[];
-        return results.some(({ rows }) => typeof rows[0]?.xid === 'string');
-      });
-    } finally {
-      // Without a farewell: a frozen server would never answer it.
-      socket.destroy();
+  close(): void {
+    this.#kept?.destroy();
+    this.#kept = undefined;
+  }
+
+  /** @returns undefined when there is none, or it has failed: that says nothing yet */
+  async #askKept(address: Address, signal: AbortSignal): Promise<boolean | undefined> {
+    const kept = this.#kept;
+    if (kept?.isOpen !== true || kept.address !== address) {
+      this.close();
+      return undefined;
     }
+    try {
+      const share = this.#timeout * KEPT_SHARE;
+      return await runWithDeadline(this.#what(address), share, signal, () => kept.takesWrites());
+    } catch (error) {
+      // Its answer may still come: it must not be taken for the next one's.
+      this.close();
+      if (hasCode(error, 'aborted')) throw error;
+      return undefined;
+    }
+  }
+
+  async #askAnew(address: Address, signal: AbortSignal, mayKeep: boolean): Promise<boolean> {
+    const session = new ProbeSession(this.#options, address, () => this.#onEnd());
+    let keep = false;
+    try {
+      const answer = await runWithDeadline(this.#what(address), this.#timeout, signal, async () => {
+        await session.connect();
+        return await session.takesWrites();
+      });
+      keep = mayKeep && this.#options.keeps === true && session.isOpen;
+      if (keep) this.#kept = session;
+      return answer;
+    } finally {
+      if (!keep) session.destroy();
+    }
+  }
+
+  get #timeout(): Milliseconds {
+    return this.#options.timeout ?? TIMEOUT;
   }
 
   #what(address: Address): string {

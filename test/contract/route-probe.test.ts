@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { parseAddress } from '../../src/domain/address.js';
 import { hasCode } from '../../src/domain/errors.js';
@@ -10,6 +10,44 @@ import { eventually } from '../support/eventually.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
 
 const address = parseAddress('127.0.0.1');
+/** Passes on to a port; the connections that there are can be made to say nothing any more. */
+class Relay {
+  connections = 0;
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
+
+  private constructor(to: number) {
+    this.#server = createServer((client) => {
+      this.connections += 1;
+      const server = connect(to, '127.0.0.1');
+      for (const socket of [client, server]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => undefined);
+      }
+      client.pipe(server).pipe(client);
+    });
+  }
+
+  static async to(port: number): Promise<Relay> {
+    const relay = new Relay(port);
+    await new Promise<void>((resolve) => relay.#server.listen(0, '127.0.0.1', resolve));
+    return relay;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  swallow(): void {
+    for (const socket of this.#sockets) socket.unpipe().resume();
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
 const soon = (): AbortSignal => AbortSignal.timeout(20_000);
 
 describe('the probe of a route', () => {
@@ -85,6 +123,56 @@ describe('the probe of a route', () => {
       );
     });
   }
+
+  it('keeps its connection, hears of its end at once, and asks on a new one then', async () => {
+    const server = await startPostgres();
+    const { port } = server;
+    const probe = new PostgresRouteProbe({
+      ...{ port, user: 'postgres', database: 'postgres', password: '' },
+      ...{ timeout: 10_000, keeps: true },
+    });
+    let ends = 0;
+    probe.watch(() => (ends += 1));
+    const admin = await server.connect();
+    const backends = async (): Promise<readonly number[]> => {
+      const text = "select pid from pg_stat_activity where application_name = 'pgcm'";
+      return (await admin.query<{ pid: number }>(text)).rows.map(({ pid }) => pid);
+    };
+    const find = async (): Promise<string> => (await probe.find(address, soon())).kind;
+    assert.equal(await find(), 'writes');
+    const [pid] = await backends();
+    assert.equal(await find(), 'writes');
+    assert.deepEqual(await backends(), [pid]);
+    assert.equal(ends, 0);
+    await admin.query('select pg_terminate_backend($1)', [pid]);
+    await eventually(() => ends === 1);
+    assert.equal(await find(), 'writes');
+    assert.notDeepEqual(await backends(), [pid]);
+    // What it is asked for another time is none of the kept connection's business.
+    assert.equal(await probe.takesWrites(address, soon()), true);
+    assert.equal((await backends()).length, 1);
+    admin.on('error', () => undefined);
+    await server.end('SIGQUIT');
+    await eventually(() => ends === 2);
+    assert.equal(await find(), 'gone');
+    probe.close();
+    await server.stop();
+  });
+
+  it('a kept connection that leads nowhere any more is replaced within the time of one question', async () => {
+    const relay = await Relay.to(primary.port);
+    const { port } = relay;
+    const probe = new PostgresRouteProbe({
+      ...{ port, user: 'postgres', database: 'postgres', password: '' },
+      ...{ timeout: 5_000, keeps: true },
+    });
+    assert.equal((await probe.find(address, soon())).kind, 'writes');
+    relay.swallow();
+    assert.equal((await probe.find(address, soon())).kind, 'writes');
+    assert.equal(relay.connections, 2);
+    probe.close();
+    await relay.close();
+  });
 
   it('a password that is refused is no reason to hold anybody', async () => {
     const client = await primary.connect();

@@ -118,6 +118,7 @@ const samples: Record<Exclude<keyof Config, 'config-file' | 'output'>, string> =
   'probe-password': 'hunter5',
   'probe-password-file': '',
   'probe-interval': '2s',
+  'probe-keep-connection': 'false',
   'hold-timeout': '45s',
   'destroy-sockets': 'false',
   'checkpoint-timeout': '7s',

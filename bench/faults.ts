@@ -54,7 +54,8 @@ export async function restore(
   signal: AbortSignal,
 ): Promise<void> {
   await faults[name].mend(playground, lost, signal);
-  if (lost.name !== primary.name) await rebuild(playground, lost.name, primary);
+  for (const { name: node } of await playground.hosts('postgres'))
+    if (node !== primary.name) await rebuild(playground, node, primary);
   await untilWhole(playground, signal);
 }
 

@@ -7,6 +7,7 @@ import { lockFile, readmit } from './rejoin.js';
 
 const dataDirectory = '/var/lib/postgresql/15/main';
 const startedWithinMs = 60_000;
+const comesWithinMs = 10_000;
 const stoppedWithinMs = 30_000;
 const copyWithinMs = 120_000;
 const streamsWithinMs = 20_000;
@@ -14,8 +15,9 @@ const mostReadmissions = 3;
 const lookEveryMs = 200;
 
 /**
- * Make a primary that was lost a standby again: its data may hold what no other node has, so they are
- * copied anew from the primary of now. Only where the agent keeps PostgreSQL down, as it does after such a loss.
+ * Make a node a standby again after the primary was lost: its data may hold what no other node has, so they
+ * are copied anew from the primary of now. Only where the agent keeps PostgreSQL down: on the lost primary, and on
+ * a standby that had received more than the one that was promoted.
  *
  * @returns whether there was anything to do
  */
@@ -24,7 +26,7 @@ export async function rebuild(playground: Playground, lost: string, primary: Hos
     const host = (await playground.hosts()).find(({ name }) => name === lost);
     return host?.started === true && (await look(playground, primary.name)).online.includes(lost);
   });
-  if ((await playground.exec(lost, ['test', '-e', lockFile])).status !== 0) return false;
+  if (!(await isKeptDown(playground, lost, primary.name))) return false;
   // After a SIGKILL of the postmaster its children may live on for a moment.
   await until(`no PostgreSQL runs on ${lost}`, stoppedWithinMs, async () => {
     return (await playground.exec(lost, ['pgrep', '-x', 'postgres'])).status === 1;
@@ -38,12 +40,25 @@ export async function rebuild(playground: Playground, lost: string, primary: Hos
   );
   if (status !== 0)
     throw new PlaygroundError(`${lost}: copying the data from ${primary.name}: ${stderr.trim()}`);
+  // The agent bans a standby that had received more than the new primary.
+  await playground.exec(primary.name, ['crm_resource', '--clear', '--resource', 'pgsql', '--node', lost]);
   // An attempt to start it that began before may fail after this: that would keep it down.
   for (let tries = 1; tries <= mostReadmissions; tries++) {
     await readmit(playground, lost, primary.name);
     if (await streams(playground, lost, primary.name)) return true;
   }
   throw new PlaygroundError(`rebuild: ${lost} does not stream from ${primary.name}`);
+}
+
+/** A standby that is only being started comes within this time. */
+async function isKeptDown(playground: Playground, node: string, primary: string): Promise<boolean> {
+  if ((await playground.exec(node, ['test', '-e', lockFile])).status === 0) return true;
+  const deadline = performance.now() + comesWithinMs;
+  while (performance.now() < deadline) {
+    if ((await look(playground, primary)).standbys.includes(node)) return false;
+    await delay(lookEveryMs);
+  }
+  return true;
 }
 
 /** Within the time that a start takes. */

@@ -19,7 +19,7 @@ const template =
   '[databases]\napp = host={{.Host}} port=5432 dbname=app\n\n[pgbouncer]\nlisten_port = 6432\n';
 
 /** The defaults of the daemon. */
-const etcdTimes = { timeout: 3_000, dialTimeout: 3_000, keepAliveTime: 5_000, keepAliveTimeout: 2_000 };
+const etcdTimes = { timeout: 3_000, dialTimeout: 3_000, keepAliveTime: 30_000, keepAliveTimeout: 5_000 };
 export const followed = { pollInterval: 60_000, getTimeout: etcdTimes.timeout };
 const bouncerTimeout = 5_000;
 const retryInterval = 3_000;

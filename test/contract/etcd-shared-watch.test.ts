@@ -76,6 +76,21 @@ describe('the watches of one client', () => {
     await have(0, 0);
   });
 
+  it('are preceded by one read of all that they are about', async () => {
+    const calls = async (method: string): Promise<number> =>
+      total(
+        await Promise.all(servers.endpoints.map(readMetrics)),
+        'grpc_server_handled_total',
+        `grpc_method="${method}"`,
+      );
+    const before = [await calls('Range'), await calls('Txn')];
+    const etcd = connect(servers);
+    const follows = ['/g', '/h', '/i'].map((key) => new Followed(etcd, key));
+    await eventually(() => follows.every(({ values }) => values.length === 1));
+    assert.deepEqual([await calls('Range'), await calls('Txn')], [before[0], (before[1] ?? 0) + 1]);
+    for (const one of follows) await one.stop();
+  });
+
   it('begin anew on a stream of their own after all of them have ended', async () => {
     const etcd = connect(servers);
     await new Followed(etcd, '/a').stop();

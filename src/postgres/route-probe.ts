@@ -18,13 +18,17 @@ export interface PostgresRouteProbeOptions extends ProbeLogin {
 
 const TIMEOUT: Milliseconds = 1_000;
 
-/** What a kept connection may take of that: the rest is for a new one, as an old one may lead nowhere. */
-const KEPT_SHARE = 0.3;
+/**
+ * What a kept connection may take of that: the rest is for a new one, as an old one may lead nowhere. And what the new one
+ * may take when the kept one was ended by the other side: PgBouncer's were, too, and it answers with errors meanwhile.
+ */
+const SHARE = 0.3;
 
 /** Asks the PostgreSQL at the route's address whether it takes writes. */
 export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   readonly #options: PostgresRouteProbeOptions;
   #kept: ProbeSession | undefined;
+  #wasEnded = false;
   #onEnd: () => void = () => undefined;
 
   constructor(options: PostgresRouteProbeOptions) {
@@ -38,7 +42,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
 
   async takesWrites(address: Address, signal: AbortSignal): Promise<boolean> {
     try {
-      return await this.#askAnew(address, signal, false);
+      return await this.#askAnew(address, this.#timeout, signal, false);
     } catch (error) {
       if (error instanceof PgcmError) throw error;
       throw new PgcmError('unavailable', `${this.#what(address)}: ${describeError(error)}; see probe-user`, {
@@ -49,7 +53,10 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
 
   async find(address: Address, signal: AbortSignal): Promise<ProbeFinding> {
     try {
-      const answer = (await this.#askKept(address, signal)) ?? (await this.#askAnew(address, signal, true));
+      const kept = await this.#askKept(address, signal);
+      const limit = this.#timeout * (this.#wasEnded ? SHARE : 1);
+      this.#wasEnded = false;
+      const answer = kept ?? (await this.#askAnew(address, limit, signal, true));
       if (answer) return { kind: 'writes' };
       return { kind: 'read-only', why: `PostgreSQL at ${address} takes no writes` };
     } catch (error) {
@@ -70,8 +77,8 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
       return undefined;
     }
     try {
-      const share = this.#timeout * KEPT_SHARE;
-      return await runWithDeadline(this.#what(address), share, signal, () => kept.takesWrites());
+      const limit = this.#timeout * SHARE;
+      return await runWithDeadline(this.#what(address), limit, signal, () => kept.takesWrites());
     } catch (error) {
       // Its answer may still come: it must not be taken for the next one's.
       this.close();
@@ -80,11 +87,20 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
     }
   }
 
-  async #askAnew(address: Address, signal: AbortSignal, mayKeep: boolean): Promise<boolean> {
-    const session = new ProbeSession(this.#options, address, () => this.#onEnd());
+  async #askAnew(
+    address: Address,
+    limit: Milliseconds,
+    signal: AbortSignal,
+    mayKeep: boolean,
+  ): Promise<boolean> {
+    const session = new ProbeSession(this.#options, address, () => {
+      if (this.#kept !== session) return;
+      this.#wasEnded = true;
+      this.#onEnd();
+    });
     let keep = false;
     try {
-      const answer = await runWithDeadline(this.#what(address), this.#timeout, signal, async () => {
+      const answer = await runWithDeadline(this.#what(address), limit, signal, async () => {
         await session.connect();
         return await session.takesWrites();
       });

@@ -13,12 +13,18 @@ const address = parseAddress('127.0.0.1');
 /** Passes on to a port; the connections that there are can be made to say nothing any more. */
 class Relay {
   connections = 0;
+  /** New connections are accepted, and nothing more. */
+  isMute = false;
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
 
   private constructor(to: number) {
     this.#server = createServer((client) => {
       this.connections += 1;
+      if (this.isMute) {
+        this.#sockets.add(client);
+        return;
+      }
       const server = connect(to, '127.0.0.1');
       for (const socket of [client, server]) {
         this.#sockets.add(socket);
@@ -42,8 +48,12 @@ class Relay {
     for (const socket of this.#sockets) socket.unpipe().resume();
   }
 
-  async close(): Promise<void> {
+  cut(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    this.cut();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 }
@@ -170,6 +180,27 @@ describe('the probe of a route', () => {
     relay.swallow();
     assert.equal((await probe.find(address, soon())).kind, 'writes');
     assert.equal(relay.connections, 2);
+    probe.close();
+    await relay.close();
+  });
+
+  it('has less patience with a server that has just ended the kept connection', async () => {
+    const relay = await Relay.to(primary.port);
+    const probe = new PostgresRouteProbe({
+      ...{ port: relay.port, user: 'postgres', database: 'postgres', password: '' },
+      ...{ timeout: 1_000, keeps: true },
+    });
+    let ends = 0;
+    probe.watch(() => (ends += 1));
+    assert.equal((await probe.find(address, soon())).kind, 'writes');
+    relay.isMute = true;
+    relay.cut();
+    await eventually(() => ends === 1);
+    const found = [await probe.find(address, soon()), await probe.find(address, soon())];
+    assert.deepEqual(
+      found.map((finding) => 'why' in finding && /no answer within (.*)$/.exec(finding.why)?.[1]),
+      ['300ms', '1s'],
+    );
     probe.close();
     await relay.close();
   });

@@ -3,7 +3,7 @@ import { describeError, hasCode } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { HoldState } from '../domain/hold.js';
 import type { Log } from '../domain/log.js';
-import type { Route } from '../domain/route.js';
+import type { Revision, Route } from '../domain/route.js';
 import type { LifeProbe, ProbeFinding } from '../domain/route-probe.js';
 import type { ProxyPause } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
@@ -63,6 +63,8 @@ export class HoldWatch implements Service {
   readonly #log: Log;
   readonly #suspicions = new Latest(0);
   readonly #complaints = new Complaints();
+  /** Since when others let clients wait for this route's primary; undefined since it was well. */
+  #waited: { readonly since: Milliseconds; readonly revision: Revision } | undefined;
   /** The route whose primary was lost; undefined while no hold is, or was in vain. */
   #lost: Route | undefined;
 
@@ -82,6 +84,7 @@ export class HoldWatch implements Service {
       const { value: suspicions } = this.#suspicions;
       const route = verified.value?.route;
       if (route === undefined || this.#isBusy) {
+        if (route !== undefined) this.#waited ??= { since: monotonic(), revision: route.revision };
         await anyChanged([verified, keeper.news, pause], signal);
         continue;
       }
@@ -112,9 +115,13 @@ export class HoldWatch implements Service {
     // A newer route is there, or a switchover has begun: what was found says nothing of them.
     if (finding === undefined || this.#options.verified.value?.route.revision !== route.revision) return;
     if (this.#isBusy) return;
-    if (isIll(finding)) await this.#onTrouble(route, finding, signal);
+    if (isIll(finding)) {
+      await this.#onTrouble(route, finding, signal);
+      return;
+    }
+    this.#waited = undefined;
     // A login says little of a PostgreSQL that is being restarted, as a standby at first.
-    else if (finding.kind === 'writes' || !this.#options.isLost()) await this.#recovered(route, signal);
+    if (finding.kind === 'writes' || !this.#options.isLost()) await this.#recovered(route, signal);
   }
 
   /** @returns undefined when another route came meanwhile, or at the end */
@@ -135,9 +142,14 @@ export class HoldWatch implements Service {
   async #onTrouble(route: Route, { kind, why }: Trouble, signal: AbortSignal): Promise<void> {
     const { keeper, timeout, log, cut } = this.#options;
     if (this.state.value.kind !== 'none' || timeout === 0) return;
-    const since = monotonic();
+    // In a switchover that did not come to its end they have waited already.
+    const since = this.#waited?.revision === route.revision ? this.#waited.since : monotonic();
     this.#lost = route;
     this.state.set({ kind: 'held', since, why });
+    if (monotonic() >= since + timeout) {
+      this.#sayOver();
+      return;
+    }
     try {
       await keeper.hold(HOLD, { timeout: 'none', endsAt: since + timeout }, route.address, signal);
     } catch (thrown) {
@@ -151,7 +163,11 @@ export class HoldWatch implements Service {
     this.counts.begun += 1;
     log.warn(
       events.holdBegin,
-      { address: route.address, why, at_most: formatDuration(timeout) },
+      {
+        address: route.address,
+        why,
+        at_most: formatDuration(Math.round(Math.max(0, since + timeout - monotonic()))),
+      },
       'the primary takes no clients: they wait for it, or for another one',
     );
     if (kind === 'silent') void cut(route.address, signal);

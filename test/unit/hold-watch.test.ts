@@ -227,6 +227,41 @@ describe('the hold of a proxy', () => {
     await eventually(isHeld);
   });
 
+  it('counts what clients have waited for a switchover that led nowhere', async () => {
+    await restart(400);
+    const begun = performance.now();
+    pause.set({ kind: 'paused', request: '1' });
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    pause.set({ kind: 'running' });
+    await eventually(() => keeper.orders.length === 1);
+    const left = (keeper.orders[0]?.endsAt ?? 0) - performance.now();
+    assert.ok(left <= 400 - 100 + 20, `${left} ms of ${performance.now() - begun}`);
+  });
+
+  it('holds nobody who has waited for longer than that in a switchover', async () => {
+    await restart(50);
+    pause.set({ kind: 'paused', request: '1' });
+    findings.set(old, { kind: 'gone', why: 'refused' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    pause.set({ kind: 'running' });
+    await eventually(() => watch.state.value.kind === 'over');
+    assert.deepEqual(keeper.orders, []);
+    routed(next, 2n);
+    await eventually(() => watch.state.value.kind === 'none');
+  });
+
+  it('a switchover that led to its end counts for nothing', async () => {
+    await restart(60_000);
+    pause.set({ kind: 'paused', request: '1' });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    routed(next, 2n);
+    pause.set({ kind: 'running' });
+    findings.set(next, { kind: 'gone', why: 'refused' });
+    await eventually(() => keeper.orders.length === 1);
+    assert.ok((keeper.orders[0]?.endsAt ?? 0) - performance.now() > 59_850);
+  });
+
   it('a suspicion has it ask at once', async () => {
     await restart(60_000, 3_600_000);
     await eventually(() => asked.length > 0);

@@ -145,8 +145,8 @@ export class HoldWatch implements Service {
     // In a switchover that did not come to its end they have waited already.
     const since = this.#waited?.revision === route.revision ? this.#waited.since : monotonic();
     this.#lost = route;
-    this.state.set({ kind: 'held', since, why });
     if (monotonic() >= since + timeout) {
+      this.state.set({ kind: 'held', since, why });
       this.#sayOver();
       return;
     }
@@ -154,11 +154,12 @@ export class HoldWatch implements Service {
       await keeper.hold(HOLD, { timeout: 'none', endsAt: since + timeout }, route.address, signal);
     } catch (thrown) {
       this.#lost = undefined;
-      this.state.set({ kind: 'none' });
       const error = describeError(thrown);
       if (!signal.aborted && this.#complaints.isNew('hold', error)) log.error(events.holdFailed, { error });
       return;
     }
+    // Not before it is true: others read it.
+    this.state.set({ kind: 'held', since, why });
     this.#complaints.settle('hold');
     this.counts.begun += 1;
     log.warn(

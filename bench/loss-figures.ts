@@ -1,24 +1,14 @@
 /** What one loss of the primary was like for clients, and the spread of several. Pure. */
 import { details } from './breakdown.js';
+import { summarise, type RunFigures } from './figures.js';
 import type { LossResult } from './lose.js';
-import { longestGap, longestWait, lostAndDoubt, mostPerClient, slowestRate, spread } from './measure.js';
+import { longestGap, longestWait, lostAndDoubt, mostPerClient, slowestRate } from './measure.js';
 import type { LossReport } from './loss.js';
 import { clientsOf } from './switch.js';
 
-/** The figures of one run, in milliseconds and counts. */
-export interface LossFigures {
-  readonly stall: number;
-  readonly maxWait: number;
-  /** From the fault to the first write that a node acknowledged to its prober. */
-  readonly manager: number;
-  /** stall - manager: what is pgcm's, the bouncers' and the clients'. */
-  readonly overhead: number;
-  readonly errors: number;
+/** The figures of one run; `manager` is counted from the fault to the first write that a node acknowledged to its prober. */
+export interface LossFigures extends RunFigures {
   readonly errorsPerClient: number;
-  readonly lost: number;
-  readonly doubt: number;
-  /** Acknowledged statements a second of the slowest client, before the fault. */
-  readonly rate: number;
 }
 
 export function lossFigures(result: LossResult): LossFigures {
@@ -54,17 +44,9 @@ export function inWords(figures: LossFigures): string {
 export function summariseLosses(
   runs: readonly LossFigures[],
 ): Omit<LossReport, 'bench' | 'fault' | 'clients'> {
-  const total = (of: (run: LossFigures) => number): number => runs.reduce((sum, run) => sum + of(run), 0);
   return {
-    runs: runs.length,
-    manager_ms: spread(runs.map(({ manager }) => manager)),
-    stall_ms: spread(runs.map(({ stall }) => stall)),
-    overhead_ms: spread(runs.map(({ overhead }) => overhead)),
-    max_wait_ms: spread(runs.map(({ maxWait }) => maxWait)),
-    errors: total(({ errors }) => errors),
+    ...summarise(runs),
     errors_per_client_max: Math.max(0, ...runs.map(({ errorsPerClient }) => errorsPerClient)),
-    lost: total(({ lost }) => lost),
-    doubt: total(({ doubt }) => doubt),
   };
 }
 

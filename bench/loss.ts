@@ -3,10 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
 import { makeWhole } from './cluster.js';
 import { faults, restore, type FaultName } from './faults.js';
-import { complaints } from './figures.js';
+import { complaints, type Figures } from './figures.js';
 import { loseUnderLoad, type LossResult } from './lose.js';
 import { inWords, lossFigures, storyOfLoss, summariseLosses, type LossFigures } from './loss-figures.js';
-import type { Spread } from './measure.js';
 import { leastRate } from './under-load.js';
 
 export interface LossBenchOptions {
@@ -18,19 +17,11 @@ export interface LossBenchOptions {
   readonly signal: AbortSignal;
 }
 
-export interface LossReport {
+export interface LossReport extends Figures {
   readonly bench: 'loss';
   readonly fault: FaultName;
-  readonly runs: number;
   readonly clients: number;
-  readonly manager_ms: Spread;
-  readonly stall_ms: Spread;
-  readonly overhead_ms: Spread;
-  readonly max_wait_ms: Spread;
-  readonly errors: number;
   readonly errors_per_client_max: number;
-  readonly lost: number;
-  readonly doubt: number;
 }
 
 const leadMs = 3_000;

@@ -9,7 +9,7 @@ import { EtcdRouteStore } from '../../src/etcd/route-store.js';
 import { EtcdTopologyStore } from '../../src/etcd/topology-store.js';
 import { TemplatedConfig } from '../../src/pgbouncer/bouncer-config.js';
 import { proxyDaemon, type ProxyDaemon } from '../../src/proxy/daemon.js';
-import type { VerifiedRoute } from '../../src/proxy/proxy.js';
+import type { VerifiedRoute } from '../../src/proxy/route-state.js';
 import type { Latest } from '../../src/runtime/latest.js';
 import { runServices, type Service } from '../../src/runtime/service-group.js';
 import type { ProxiesConfig } from '../records.js';

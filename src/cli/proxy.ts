@@ -16,15 +16,12 @@ import { PostgresRouteProbe } from '../postgres/route-probe.js';
 import { proxyDaemon, type ProxyDaemon } from '../proxy/daemon.js';
 import { LOOK_INTERVAL_FOR_ANSWERS } from '../proxy/proxy-answers.js';
 import { sdNotify } from '../runtime/sd-notify.js';
-import { Vitals } from '../runtime/vitals.js';
+import { STUCK_AFTER, Vitals } from '../runtime/vitals.js';
 import { SocketCutter } from '../runtime/socket-cutter.js';
 import type { Command } from './context.js';
 import { bouncersOf, openEtcd, routeStore, runDaemon, topologyStore } from './parts.js';
 import { proxyHttp } from './proxy-http.js';
 import { version } from './version.js';
-
-/** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
-const STUCK_AFTER = 30_000;
 
 export const run: Command<'proxy'> = async ({ config, log, signal, env }) => {
   // Before anything is started: a template that cannot be used leaves everything as it is.

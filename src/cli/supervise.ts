@@ -11,7 +11,7 @@ import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
 import { sdNotify } from '../runtime/sd-notify.js';
 import { remembered } from '../runtime/remembered.js';
-import { Vitals } from '../runtime/vitals.js';
+import { STUCK_AFTER, Vitals } from '../runtime/vitals.js';
 import { Addresses } from '../supervise/addresses.js';
 import { LocalFacts } from '../supervise/local-facts.js';
 import { Janitor } from '../supervise/janitor.js';
@@ -30,9 +30,6 @@ import { evidenceReader, postgresOptions } from './local-postgres.js';
 import { apiTls, bouncersOf, openEtcd, POLL_INTERVAL, routeStore, runDaemon } from './parts.js';
 import { superviseHttp } from './supervise-http.js';
 import { version } from './version.js';
-
-/** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
-const STUCK_AFTER = 30_000;
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;

@@ -1,20 +1,7 @@
 import { quote } from '../domain/address.js';
-import type { Milliseconds } from '../domain/time.js';
+import type { OutputSettings } from '../domain/output.js';
 import { duration, path, text, tomlString, type Kind, type Reading } from './kinds.js';
 import { didYouMean, suggest } from './suggest.js';
-
-/** One `[[output]]` of the TOML file. */
-export interface OutputBlock {
-  readonly name: string;
-  readonly template: string;
-  readonly file: string;
-  readonly owner: string;
-  /** Undefined: as the file has it. */
-  readonly mode: number | undefined;
-  readonly check: readonly string[];
-  readonly reload: readonly string[];
-  readonly timeout: Milliseconds;
-}
 
 interface Field<T> {
   readonly kind: Kind<T>;
@@ -28,7 +15,7 @@ function field<T>(kind: Kind<T>, explain: string, fallback?: { readonly value: N
 }
 
 /** The keys of an `[[output]]`, in the order in which they are shown. */
-export const outputFields: { readonly [K in keyof OutputBlock]: Field<OutputBlock[K]> } = {
+export const outputFields: { readonly [K in keyof OutputSettings]: Field<OutputSettings[K]> } = {
   name: field(
     matching('NAME', /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a word of letters, digits, dots, dashes'),
     'What logs and metrics call it.',
@@ -69,14 +56,14 @@ export const outputFields: { readonly [K in keyof OutputBlock]: Field<OutputBloc
   ),
 };
 
-const fieldNames = Object.keys(outputFields) as readonly (keyof OutputBlock)[];
+const fieldNames = Object.keys(outputFields) as readonly (keyof OutputSettings)[];
 
-function outputField(name: keyof OutputBlock): Field<unknown> {
+function outputField(name: keyof OutputSettings): Field<unknown> {
   return outputFields[name];
 }
 
 /** All `[[output]]` blocks. Only a TOML file can hold them. */
-export function outputBlocks(): Kind<readonly OutputBlock[]> {
+export function outputBlocks(): Kind<readonly OutputSettings[]> {
   const refuse = (): Reading<never> => wrong('only a TOML file can hold these: write [[output]] there');
   return {
     label: 'BLOCK...',
@@ -96,7 +83,7 @@ export function exampleBlock(): string {
   return ['# [[output]]', ...lines].join('\n');
 }
 
-const exampleValues: { readonly [K in keyof OutputBlock]: string } = {
+const exampleValues: { readonly [K in keyof OutputSettings]: string } = {
   name: '"haproxy"',
   template: '"/etc/haproxy/haproxy.cfg.template"',
   file: '"/etc/haproxy/haproxy.cfg"',
@@ -118,7 +105,9 @@ export function outputTable(): string {
   return lines.map((cells) => `| ${cells.join(' | ').replaceAll('\n', ' ')} |\n`).join('');
 }
 
-function readBlocks(tables: readonly Readonly<Record<string, unknown>>[]): Reading<readonly OutputBlock[]> {
+function readBlocks(
+  tables: readonly Readonly<Record<string, unknown>>[],
+): Reading<readonly OutputSettings[]> {
   const problems: string[] = [];
   const blocks = tables.map((table, at) => {
     const { block, wrongs } = readBlock(table);
@@ -131,11 +120,11 @@ function readBlocks(tables: readonly Readonly<Record<string, unknown>>[]): Readi
     const twice = values.find((value, at) => values.indexOf(value) !== at);
     if (twice !== undefined) problems.push(`two have the ${key} ${quote(twice)}`);
   }
-  return problems.length > 0 ? wrong(problems.join('; ')) : { ok: true, value: blocks as OutputBlock[] };
+  return problems.length > 0 ? wrong(problems.join('; ')) : { ok: true, value: blocks as OutputSettings[] };
 }
 
 function readBlock(table: Readonly<Record<string, unknown>>): {
-  readonly block: Partial<OutputBlock>;
+  readonly block: Partial<OutputSettings>;
   readonly wrongs: readonly string[];
 } {
   const wrongs = Object.keys(table)
@@ -156,7 +145,7 @@ function readBlock(table: Readonly<Record<string, unknown>>): {
   return { block, wrongs };
 }
 
-function blockToml(block: OutputBlock): string {
+function blockToml(block: OutputSettings): string {
   const lines = fieldNames.map((name) => {
     const { kind } = outputField(name);
     const value = block[name];

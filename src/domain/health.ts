@@ -7,3 +7,6 @@ export interface HealthAnswer {
 
 export const yes = (text: string): HealthAnswer => ({ ok: true, text });
 export const no = (text: string): HealthAnswer => ({ ok: false, text });
+
+/** What is older is not known any more: health checks go by what was heard within this time; ms. */
+export const OLDEST_HEARD = 2_000;

@@ -1,4 +1,22 @@
 import type { RouteView } from './route-view.js';
+import type { Milliseconds } from './time.js';
+
+/** One `[[output]]` of the TOML file. */
+export interface OutputSettings {
+  readonly name: string;
+  readonly template: string;
+  readonly file: string;
+  /** `USER` or `USER:GROUP`; empty: as the file has it. */
+  readonly owner: string;
+  /** Undefined: as the file has it. */
+  readonly mode: number | undefined;
+  /** A program and its arguments, `{file}` in them being the new file; empty: none. */
+  readonly check: readonly string[];
+  /** The same, `{file}` being the file. */
+  readonly reload: readonly string[];
+  /** For each of these two, and for reading the template. */
+  readonly timeout: Milliseconds;
+}
 
 /** A file of another program that follows the route, as PgBouncer's does. */
 export interface Output {

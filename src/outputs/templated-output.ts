@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describeError, hasCode, PgcmError } from '../domain/errors.js';
-import type { AppliedOutput, Output } from '../domain/output.js';
+import type { AppliedOutput, Output, OutputSettings } from '../domain/output.js';
 import type { RouteView } from '../domain/route-view.js';
 import type { Milliseconds } from '../domain/time.js';
 import { writeConfigFile } from '../rendering/replace-file.js';
@@ -11,29 +11,13 @@ import { runWithDeadline } from '../runtime/deadline.js';
 import { execOk } from '../runtime/exec.js';
 import { ownerOf, type Owner } from './owner.js';
 
-export interface OutputOptions {
-  readonly name: string;
-  readonly template: string;
-  readonly file: string;
-  /** `USER` or `USER:GROUP`; empty: as the file has it. */
-  readonly owner: string;
-  /** Undefined: as the file has it. */
-  readonly mode: number | undefined;
-  /** A program and its arguments, `{file}` in them being the new file; empty: none. */
-  readonly check: readonly string[];
-  /** The same, `{file}` being the file. */
-  readonly reload: readonly string[];
-  /** For each of these two, and for reading the template. */
-  readonly timeout: Milliseconds;
-}
-
 /** What stands for the path in the arguments of check and reload. */
 export const FILE_PLACEHOLDER = '{file}';
 
 /** A file made from a template, for a program that is told by a command. */
 export class TemplatedOutput implements Output {
   readonly name: string;
-  readonly #options: OutputOptions;
+  readonly #options: OutputSettings;
   /** Is there while the program was not told of the file: also over a restart of ours. */
   readonly #marker: string;
   #template: TemplateFile | undefined;
@@ -41,7 +25,7 @@ export class TemplatedOutput implements Output {
   /** What the file holds, the program having been told. */
   #done: string | undefined;
 
-  constructor(options: OutputOptions) {
+  constructor(options: OutputSettings) {
     this.name = options.name;
     this.#options = options;
     this.#marker = join(dirname(options.file), `.${basename(options.file)}.pgcm-untold`);

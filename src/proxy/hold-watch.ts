@@ -14,7 +14,7 @@ import { formatDuration } from '../runtime/durations.js';
 import { anyChanged, anyChangedWithin, Latest } from '../runtime/latest.js';
 import type { Service } from '../runtime/service-group.js';
 import { Complaints } from './complaints.js';
-import type { VerifiedRoute } from './proxy.js';
+import type { VerifiedRoute } from './route-state.js';
 
 export interface HoldWatchOptions {
   readonly verified: Latest<VerifiedRoute | undefined>;

@@ -3,7 +3,8 @@ import { monotonic } from '../runtime/clock.js';
 import type { Latest } from '../runtime/latest.js';
 import type { HoldWatch } from './hold-watch.js';
 import type { OutputState } from './output-keeper.js';
-import type { RouteProxy, RouteState } from './proxy.js';
+import type { RouteProxy } from './proxy.js';
+import type { RouteState } from './route-state.js';
 
 export interface ProxyMetricsSources {
   readonly proxy: Pick<

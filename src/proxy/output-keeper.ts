@@ -11,8 +11,9 @@ import { Latest } from '../runtime/latest.js';
 import { backoffDelay, type Backoff } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
 import { Complaints } from './complaints.js';
-import type { RouteState } from './proxy.js';
+import type { RouteState } from './route-state.js';
 import type { RouteViews } from './route-views.js';
+import { tellStaleTemplate } from './stale-template.js';
 
 export interface OutputKeeperOptions {
   readonly output: Output;
@@ -87,7 +88,7 @@ export class OutputKeeper implements Service {
     try {
       if (!output.isCurrent(view)) {
         const { outcome, reloaded, staleTemplate } = await output.apply(view, signal);
-        this.#tellStale(staleTemplate);
+        tellStaleTemplate(staleTemplate, this.#complaints, this.#log);
         if (outcome === 'written' || reloaded) {
           this.#log.info(events.outputApplied, { host: route.address, revision, outcome, reloaded });
         }
@@ -105,13 +106,6 @@ export class OutputKeeper implements Service {
       }
       if (this.state.value.error !== error) this.state.set({ ...this.state.value, error });
       return false;
-    }
-  }
-
-  #tellStale(error: string | undefined): void {
-    if (error === undefined) this.#complaints.settle('template');
-    else if (this.#complaints.isNew('template', error)) {
-      this.#log.error(events.templateError, { error }, 'going on with the template as it was before');
     }
   }
 

@@ -1,9 +1,9 @@
-import { no, yes, type HealthAnswer } from '../domain/health.js';
+import { no, OLDEST_HEARD, yes, type HealthAnswer } from '../domain/health.js';
 import type { Route } from '../domain/route.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { formatDuration } from '../runtime/durations.js';
-import type { RouteState, VerifiedRoute } from './proxy.js';
+import type { RouteState, VerifiedRoute } from './route-state.js';
 
 export interface ProxyKnowledge {
   readonly proxy: {
@@ -15,9 +15,6 @@ export interface ProxyKnowledge {
   /** Why clients of this host's PgBouncers wait now. */
   readonly reasons: () => readonly string[];
 }
-
-/** What is older than this is not known any more. */
-const OLDEST: Milliseconds = 2_000;
 
 /** How often the PgBouncers have to be looked at for that. */
 export const LOOK_INTERVAL_FOR_ANSWERS: Milliseconds = 1_250;
@@ -38,7 +35,7 @@ export class ProxyAnswers {
 
   /** Whether every PgBouncer of this host was seen to lead to the published primary. */
   primary(): HealthAnswer {
-    return this.#leads(OLDEST);
+    return this.#leads(OLDEST_HEARD);
   }
 
   /** Whether the primary is known here, and the PgBouncers can be reached. */

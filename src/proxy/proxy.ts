@@ -15,7 +15,9 @@ import { runServices, type Service } from '../runtime/service-group.js';
 import { Tally } from '../runtime/tally.js';
 import { Complaints } from './complaints.js';
 import { Follower, type AfterReload, type Goal } from './follower.js';
+import type { RouteState, VerifiedRoute } from './route-state.js';
 import type { RouteViews } from './route-views.js';
+import { tellStaleTemplate } from './stale-template.js';
 
 export interface ProxyOptions {
   readonly routes: RouteStore;
@@ -35,32 +37,6 @@ export interface ProxyOptions {
   /** Called at each turn of the loop that applies routes, also one that failed. */
   readonly onTurn?: (() => void) | undefined;
 }
-
-/** A route that every bouncer was seen to lead to. */
-export interface VerifiedRoute {
-  readonly route: Route;
-  /** RFC 3339; for people. */
-  readonly at: string;
-}
-
-/**
- * What the proxy is doing about the newest route:
- *
- *     waiting --route--> applying --every bouncer leads there--> applied
- *                         ^    \--something failed--> failing --delay over--> applying
- *                         |                                                       |
- *                         +-- from any state: a newer route, a look that finds one astray, other standbys
- */
-export type RouteState =
-  | { readonly kind: 'waiting' }
-  | { readonly kind: 'applying'; readonly route: Route; readonly attempt: number }
-  | {
-      readonly kind: 'failing';
-      readonly route: Route;
-      readonly attempt: number;
-      readonly problems: readonly string[];
-    }
-  | { readonly kind: 'applied'; readonly route: Route; readonly goal: Goal };
 
 /**
  * A dependency that is back is used within 5 s: the delay stays below that, however long
@@ -264,15 +240,7 @@ export class RouteProxy implements Service {
       this.#generation += 1;
       this.#writtenAt = monotonic();
     }
-    if (staleTemplate === undefined) {
-      this.#complaints.settle('template');
-    } else if (this.#complaints.isNew('template', staleTemplate)) {
-      this.#log.error(
-        events.templateError,
-        { error: staleTemplate },
-        'going on with the template as it was before; a restart would fail',
-      );
-    }
+    tellStaleTemplate(staleTemplate, this.#complaints, this.#log);
     return { address, leads, generation: this.#generation };
   }
 

@@ -8,7 +8,7 @@ import { sleep, untilAborted } from '../runtime/deadline.js';
 import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import { lookAt, type BouncerLook } from './look.js';
-import type { RouteState, VerifiedRoute } from './proxy.js';
+import type { RouteState, VerifiedRoute } from './route-state.js';
 
 export interface RegistrarOptions {
   readonly registration: Registration<ProxyState>;

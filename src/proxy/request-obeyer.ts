@@ -12,7 +12,7 @@ import { formatDuration } from '../runtime/durations.js';
 import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import { Complaints } from './complaints.js';
-import type { VerifiedRoute } from './proxy.js';
+import type { VerifiedRoute } from './route-state.js';
 import { SeenRequests } from './seen-requests.js';
 
 export interface RequestObeyerOptions {

@@ -2,6 +2,9 @@ import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from './clock.js';
 import { formatDuration } from './durations.js';
 
+/** What a turn of a loop may take beside its deadlines, on a machine that is very busy. */
+export const STUCK_AFTER: Milliseconds = 30_000;
+
 interface Loop {
   readonly name: string;
   readonly limit: Milliseconds;

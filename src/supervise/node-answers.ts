@@ -1,6 +1,6 @@
 import type { Address } from '../domain/address.js';
 import type { Member, Topology } from '../domain/cluster.js';
-import { no, yes, type HealthAnswer } from '../domain/health.js';
+import { no, OLDEST_HEARD, yes, type HealthAnswer } from '../domain/health.js';
 import type { RouteReading } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
@@ -21,9 +21,6 @@ export interface NodeKnowledge {
   };
   readonly addresses: { known(member: string): Address | undefined };
 }
-
-/** What is older than this is not known any more. */
-const OLDEST: Milliseconds = 2_000;
 
 /**
  * What this node is to a load balancer: from what is known here and no older than 2 s. What cannot be told is a no,
@@ -62,7 +59,7 @@ export class NodeAnswers {
     const { news } = this.#known.replica;
     if (news.kind === 'unknown') return no(`whether it receives WAL is not known: ${news.why}`);
     const age = monotonic() - news.at;
-    if (age > OLDEST) return no(`whether it receives WAL was last heard ${shown(age)} ago`);
+    if (age > OLDEST_HEARD) return no(`whether it receives WAL was last heard ${shown(age)} ago`);
     const { receiving, lag } = news.replication;
     if (!receiving) return no('a standby that receives no WAL now');
     if (lag === undefined) {
@@ -110,7 +107,7 @@ export class NodeAnswers {
     if (news.kind === 'never-asked') return 'PostgreSQL was not asked yet';
     if (news.kind === 'silent') return `PostgreSQL does not answer: ${news.why}`;
     const age = monotonic() - news.at;
-    if (age > OLDEST) return `PostgreSQL last answered ${shown(age)} ago`;
+    if (age > OLDEST_HEARD) return `PostgreSQL last answered ${shown(age)} ago`;
     if (news.inRecovery !== standby)
       return standby ? 'no standby: it is not in recovery' : 'a standby: it is in recovery';
     return this.#blind();
@@ -119,7 +116,7 @@ export class NodeAnswers {
   /** Without quorum the others may have gone on without this node. */
   #blind(): string | undefined {
     const look = this.#look();
-    if (look === undefined) return `the cluster manager did not answer in the last ${shown(OLDEST)}`;
+    if (look === undefined) return `the cluster manager did not answer in the last ${shown(OLDEST_HEARD)}`;
     return look.quorum ? undefined : 'this partition of the cluster has no quorum';
   }
 
@@ -138,7 +135,7 @@ export class NodeAnswers {
   }
 
   #look(): Topology | undefined {
-    return this.#known.publisher.recentLook(OLDEST);
+    return this.#known.publisher.recentLook(OLDEST_HEARD);
   }
 }
 

@@ -7,7 +7,7 @@ import { parseAddress } from '../../src/domain/address.js';
 import { events } from '../../src/domain/events.js';
 import { TemplatedOutput } from '../../src/outputs/templated-output.js';
 import { OutputKeeper } from '../../src/proxy/output-keeper.js';
-import type { RouteState } from '../../src/proxy/proxy.js';
+import type { RouteState } from '../../src/proxy/route-state.js';
 import { Latest } from '../../src/runtime/latest.js';
 import { packageFile } from '../../src/runtime/package-root.js';
 import { FakeLog } from '../fakes/log.js';

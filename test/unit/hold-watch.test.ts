@@ -7,7 +7,7 @@ import type { ProbeFinding } from '../../src/domain/route-probe.js';
 import type { ProxyPause } from '../../src/domain/switchover.js';
 import type { PauseNews } from '../../src/pausing/pause-keeper.js';
 import { HoldWatch } from '../../src/proxy/hold-watch.js';
-import type { VerifiedRoute } from '../../src/proxy/proxy.js';
+import type { VerifiedRoute } from '../../src/proxy/route-state.js';
 import { Latest } from '../../src/runtime/latest.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually } from '../support/eventually.js';

@@ -5,7 +5,7 @@ import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import type { Route } from '../../src/domain/route.js';
 import { OutputKeeper } from '../../src/proxy/output-keeper.js';
-import type { RouteState } from '../../src/proxy/proxy.js';
+import type { RouteState } from '../../src/proxy/route-state.js';
 import { Latest } from '../../src/runtime/latest.js';
 import { FakeLog } from '../fakes/log.js';
 import { FakeOutput } from '../fakes/output.js';

@@ -4,7 +4,7 @@ import { parseAddress } from '../../src/domain/address.js';
 import type { HoldState } from '../../src/domain/hold.js';
 import type { ProxyPause, ProxyState } from '../../src/domain/switchover.js';
 import type { PauseNews } from '../../src/pausing/pause-keeper.js';
-import type { RouteState, VerifiedRoute } from '../../src/proxy/proxy.js';
+import type { RouteState, VerifiedRoute } from '../../src/proxy/route-state.js';
 import { Registrar } from '../../src/proxy/registrar.js';
 import { untilAborted } from '../../src/runtime/deadline.js';
 import { Latest } from '../../src/runtime/latest.js';

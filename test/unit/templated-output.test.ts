@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { hasCode } from '../../src/domain/errors.js';
-import { TemplatedOutput, type OutputOptions } from '../../src/outputs/templated-output.js';
+import type { OutputSettings } from '../../src/domain/output.js';
+import { TemplatedOutput } from '../../src/outputs/templated-output.js';
 import { viewAt } from '../fakes/views.js';
 
 const never = new AbortController().signal;
@@ -26,7 +27,7 @@ describe('an output made from a template', () => {
     chmodSync(path, 0o755);
     return path;
   };
-  const open = (options: Partial<OutputOptions> = {}): TemplatedOutput =>
+  const open = (options: Partial<OutputSettings> = {}): TemplatedOutput =>
     new TemplatedOutput({
       name: 'app',
       template: join(folder, 'template'),

@@ -56,6 +56,7 @@ export const events = {
   pauseRequestFailed: 'pause_request.failed',
   pauseRequestVanished: 'pause_request.vanished',
   probeError: 'probe.error',
+  probeRecovered: 'probe.recovered',
   socketsDestroyed: 'sockets.destroyed',
   holdBegin: 'hold.begin',
   holdEnd: 'hold.end',

@@ -17,7 +17,9 @@ export interface RouteProbe {
  *     silent     nothing at all, within the probe's time
  */
 export type ProbeFinding =
-  | { readonly kind: 'writes' | 'accepts' }
+  | { readonly kind: 'writes' }
+  /** `trouble`: the error with which it answered the probe, though not for being ill. */
+  | { readonly kind: 'accepts'; readonly trouble?: string }
   | { readonly kind: 'read-only' | 'rejects' | 'gone' | 'silent'; readonly why: string };
 
 /** Looks at the PostgreSQL at the route's address. */

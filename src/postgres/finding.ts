@@ -15,7 +15,7 @@ const READ_ONLY = '25006';
 export function findingOfError(sqlState: string, message: string): ProbeFinding {
   if (SERVES_NOBODY.has(sqlState)) return { kind: 'rejects', why: message };
   if (sqlState === READ_ONLY) return { kind: 'read-only', why: message };
-  return { kind: 'accepts' };
+  return { kind: 'accepts', trouble: message };
 }
 
 /** @throws what was thrown, when it was the caller who gave up */

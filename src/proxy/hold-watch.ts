@@ -9,11 +9,14 @@ import type { ProxyPause } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import type { PauseKeeper } from '../pausing/pause-keeper.js';
 import { monotonic } from '../runtime/clock.js';
-import { sleep, withEither } from '../runtime/deadline.js';
+import { withEither } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
 import { anyChanged, anyChangedWithin, Latest } from '../runtime/latest.js';
+import { retryForever, type Backoff } from '../runtime/retry.js';
 import type { Service } from '../runtime/service-group.js';
+import { Tally } from '../runtime/tally.js';
 import { Complaints } from './complaints.js';
+import { ProbeTrust } from './probe-trust.js';
 import type { VerifiedRoute } from './route-state.js';
 
 export interface HoldWatchOptions {
@@ -33,22 +36,17 @@ export interface HoldWatchOptions {
   readonly log: Log;
 }
 
-/** How holds have ended since the start, and how many began. */
-export interface HoldCounts {
-  begun: number;
-  /** By a new route. */
-  route: number;
-  /** The primary took clients again. */
-  recovered: number;
-  /** By hold-timeout. */
-  over: number;
-}
+/** How a hold ends: by a new route, because the primary takes clients again, or by hold-timeout. */
+export type HoldOutcome = 'route' | 'recovered' | 'over';
 
 /** The keeper's name for it. */
 export const HOLD = 'hold';
 
-/** While clients are held, and between two tries to let them go. */
+/** Between two probes while clients are held. */
 const HASTE: Milliseconds = 100;
+
+/** Between two tries to let them go. */
+const BACKOFF: Backoff = { min: HASTE, max: HASTE };
 
 /**
  * Lets clients wait while the primary that they follow takes none, in place of having PgBouncer answer them with
@@ -58,11 +56,13 @@ const HASTE: Milliseconds = 100;
 export class HoldWatch implements Service {
   readonly name = 'hold';
   readonly state = new Latest<HoldState>({ kind: 'none' });
-  readonly counts: HoldCounts = { begun: 0, route: 0, recovered: 0, over: 0 };
+  /** How holds have ended since the start. */
+  readonly counts = new Tally<HoldOutcome>(['route', 'recovered', 'over']);
   readonly #options: HoldWatchOptions;
   readonly #log: Log;
   readonly #suspicions = new Latest(0);
   readonly #complaints = new Complaints();
+  readonly #trust: ProbeTrust;
   /** Since when others let clients wait for this route's primary; undefined since it was well. */
   #waited: { readonly since: Milliseconds; readonly revision: Revision } | undefined;
   /** The route whose primary was lost; undefined while no hold is, or was in vain. */
@@ -71,6 +71,7 @@ export class HoldWatch implements Service {
   constructor(options: HoldWatchOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#trust = new ProbeTrust(options.log);
   }
 
   /** Something sounds like trouble with the primary: looks at once. */
@@ -110,13 +111,14 @@ export class HoldWatch implements Service {
 
   async #turn(route: Route, signal: AbortSignal): Promise<void> {
     if (this.#isNewer(route)) await this.#replaced(route, signal);
-    this.#sayOver();
+    this.#lookForEnd();
     const finding = await this.#find(route, signal);
     // A newer route is there, or a switchover has begun: what was found says nothing of them.
     if (finding === undefined || this.#options.verified.value?.route.revision !== route.revision) return;
     if (this.#isBusy) return;
+    const isBelieved = this.#trust.see(route.address, finding);
     if (isIll(finding)) {
-      await this.#onTrouble(route, finding, signal);
+      if (isBelieved) await this.#onTrouble(route, finding, signal);
       return;
     }
     this.#waited = undefined;
@@ -146,8 +148,7 @@ export class HoldWatch implements Service {
     const since = this.#waited?.revision === route.revision ? this.#waited.since : monotonic();
     this.#lost = route;
     if (monotonic() >= since + timeout) {
-      this.state.set({ kind: 'held', since, why });
-      this.#sayOver();
+      this.#over(since, why);
       return;
     }
     try {
@@ -161,7 +162,6 @@ export class HoldWatch implements Service {
     // Not before it is true: others read it.
     this.state.set({ kind: 'held', since, why });
     this.#complaints.settle('hold');
-    this.counts.begun += 1;
     log.warn(
       events.holdBegin,
       {
@@ -189,11 +189,11 @@ export class HoldWatch implements Service {
     if (old !== undefined && old !== address) void this.#options.cut(old, signal);
   }
 
-  #end(outcome: 'route' | 'recovered', address: Address): void {
+  #end(outcome: Exclude<HoldOutcome, 'over'>, address: Address): void {
     const { value: state } = this.state;
     this.#lost = undefined;
     this.state.set({ kind: 'none' });
-    if (state.kind === 'held') this.counts[outcome] += 1;
+    if (state.kind === 'held') this.counts.add(outcome);
     const held = state.kind === 'none' ? 0 : monotonic() - state.since;
     this.#log.info(events.holdEnd, {
       outcome,
@@ -204,33 +204,34 @@ export class HoldWatch implements Service {
   }
 
   /** The keeper has let them go by itself, or does so at this moment. */
-  #sayOver(): void {
+  #lookForEnd(): void {
     const { value: state } = this.state;
-    const { timeout } = this.#options;
-    if (state.kind !== 'held' || monotonic() < state.since + timeout) return;
-    this.state.set({ ...state, kind: 'over' });
-    this.counts.over += 1;
+    if (state.kind === 'held' && monotonic() >= state.since + this.#options.timeout)
+      this.#over(state.since, state.why);
+  }
+
+  #over(since: Milliseconds, why: string): void {
+    this.state.set({ kind: 'over', since, why });
+    this.counts.add('over');
     this.#log.error(
       events.holdEnd,
-      { outcome: 'over', address: this.#lost?.address, why: state.why, elapsed: formatDuration(timeout) },
+      { outcome: 'over', address: this.#lost?.address, why, elapsed: formatDuration(this.#options.timeout) },
       'no primary came within hold-timeout: clients run, and meet the errors of PgBouncer',
     );
   }
 
+  /** Tries until they go: clients that wait for nothing are an outage. */
   async #letGo(signal: AbortSignal): Promise<void> {
     const { keeper, log } = this.#options;
-    for (;;) {
-      try {
-        // Not cut short: a RESUME that was decided on is done.
-        await keeper.release(HOLD, new AbortController().signal);
-        this.#complaints.settle('release');
-        return;
-      } catch (thrown) {
-        const error = describeError(thrown);
-        if (this.#complaints.isNew('release', error)) log.error(events.holdFailed, { error });
-      }
-      if ((await sleep(HASTE, signal)) === 'aborted') return;
-    }
+    const work = async (): Promise<void> => {
+      // Not cut short: a RESUME that was decided on is done.
+      await keeper.release(HOLD, new AbortController().signal);
+      this.#complaints.settle('release');
+    };
+    await retryForever(work, BACKOFF, signal, (thrown) => {
+      const error = describeError(thrown);
+      if (this.#complaints.isNew('release', error)) log.error(events.holdFailed, { error });
+    });
   }
 }
 

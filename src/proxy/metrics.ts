@@ -17,8 +17,6 @@ export interface ProxyMetricsSources {
 
 const STATES = ['waiting', 'applying', 'failing', 'applied'] as const satisfies readonly RouteState['kind'][];
 
-const OUTCOMES = ['route', 'recovered', 'over'] as const;
-
 export function proxyMetrics({ proxy, hold, outputs }: ProxyMetricsSources): readonly Metric[] {
   return [
     gauge(
@@ -83,7 +81,7 @@ export function proxyMetrics({ proxy, hold, outputs }: ProxyMetricsSources): rea
       'outcome',
       'pgcm_holds_total',
       'Holds that ended: by a new route, because the primary was back, or because hold-timeout was over.',
-      () => OUTCOMES.map((outcome) => [outcome, hold.counts[outcome]]),
+      () => [...hold.counts],
     ),
   ];
 }

@@ -205,7 +205,7 @@ describe('the probe of a route', () => {
     await relay.close();
   });
 
-  it('a password that is refused is no reason to hold anybody', async () => {
+  it('a login that is refused is no reason to hold anybody, and is told', async () => {
     const client = await primary.connect();
     await client.query('CREATE ROLE locked NOLOGIN');
     await client.end();
@@ -215,7 +215,8 @@ describe('the probe of a route', () => {
       database: 'postgres',
       password: '',
     });
-    assert.equal((await probe.find(address, soon())).kind, 'accepts');
+    const trouble = 'role "locked" is not permitted to log in';
+    assert.deepEqual(await probe.find(address, soon()), { kind: 'accepts', trouble });
   });
 
   it('says who was asked when nobody listens, and when it is frozen', async () => {

@@ -9,7 +9,7 @@ import type { PauseNews } from '../../src/pausing/pause-keeper.js';
 import { HoldWatch } from '../../src/proxy/hold-watch.js';
 import type { VerifiedRoute } from '../../src/proxy/route-state.js';
 import { Latest } from '../../src/runtime/latest.js';
-import { FakeLog } from '../fakes/log.js';
+import { FakeLog, type LogLine } from '../fakes/log.js';
 import { eventually } from '../support/eventually.js';
 
 const old = parseAddress('10.77.0.11');
@@ -56,7 +56,7 @@ describe('the hold of a proxy', () => {
   let stop: AbortController;
   let running: Promise<void>;
 
-  beforeEach(() => {
+  beforeEach(async () => {
     keeper = new FakeKeeper();
     log = new FakeLog();
     verified = new Latest<VerifiedRoute | undefined>(undefined);
@@ -70,6 +70,8 @@ describe('the hold of a proxy', () => {
     lost = false;
     start(60_000);
     routed(old, 1n);
+    // Answered once: it is believed from then on.
+    await eventually(() => asked.length > 0);
   });
   afterEach(async () => {
     stop.abort();
@@ -104,7 +106,9 @@ describe('the hold of a proxy', () => {
   async function restart(timeout: number, interval?: number): Promise<void> {
     stop.abort();
     await running;
+    const before = asked.length;
     start(timeout, interval);
+    await eventually(() => asked.length > before);
   }
 
   const routed = (address: typeof old, revision: bigint): void =>
@@ -140,7 +144,14 @@ describe('the hold of a proxy', () => {
     await eventually(isHeld);
     findings.set(old, { kind: 'writes' });
     await eventually(() => !isHeld() && watch.state.value.kind === 'none');
-    assert.deepEqual(watch.counts, { begun: 1, route: 0, recovered: 1, over: 0 });
+    assert.deepEqual(
+      [...watch.counts],
+      [
+        ['route', 0],
+        ['recovered', 1],
+        ['over', 0],
+      ],
+    );
   });
 
   it('a login is not enough while the primary is published as lost', async () => {
@@ -170,7 +181,7 @@ describe('the hold of a proxy', () => {
     routed(next, 2n);
     await eventually(() => !isHeld());
     assert.deepEqual(cuts, [old]);
-    assert.equal(watch.counts.route, 1);
+    assert.equal(watch.counts.of('route'), 1);
     await eventually(() => asked.at(-1) === next);
   });
 
@@ -264,7 +275,6 @@ describe('the hold of a proxy', () => {
 
   it('a suspicion has it ask at once', async () => {
     await restart(60_000, 3_600_000);
-    await eventually(() => asked.length > 0);
     const before = asked.length;
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.ok(asked.length <= before + 1);
@@ -280,5 +290,78 @@ describe('the hold of a proxy', () => {
     assert.equal(log.lines.filter(({ event }) => event === events.holdFailed).length, 1);
     keeper.failure = undefined;
     await eventually(isHeld);
+  });
+
+  describe('while its probe was never answered', () => {
+    const told = (): readonly LogLine[] => log.of(events.probeError);
+
+    beforeEach(async () => {
+      findings.set(old, { kind: 'silent', why: 'no answer within 1s' });
+      findings.set(next, { kind: 'gone', why: 'refused' });
+      await restart(60_000);
+    });
+
+    it('holds nobody, also after a new route, and says so once', async () => {
+      await asksAgain();
+      findings.set(old, { kind: 'gone', why: 'refused' });
+      watch.suspect();
+      await asksAgain();
+      routed(next, 2n);
+      await asksAgain();
+      assert.equal(asked.at(-1), next);
+      assert.deepEqual(keeper.orders, []);
+      assert.deepEqual(watch.state.value, { kind: 'none' });
+      assert.deepEqual(
+        told().map(({ address, error }) => [address, error]),
+        [[old, 'no answer within 1s']],
+      );
+      assert.match(told()[0]?.msg ?? '', /probe-port.*probe-user.*firewall/);
+    });
+
+    for (const answer of [
+      { kind: 'writes' },
+      { kind: 'accepts' },
+      { kind: 'accepts', trouble: 'password authentication failed' },
+    ] as const satisfies readonly ProbeFinding[]) {
+      it(`holds once it was answered: ${JSON.stringify(answer)}, by whichever address`, async () => {
+        findings.set(next, answer);
+        routed(next, 2n);
+        await eventually(() => log.of(events.probeRecovered).length === 1);
+        findings.set(next, { kind: 'gone', why: 'refused' });
+        routed(old, 3n);
+        await eventually(isHeld);
+        assert.equal(watch.state.value.kind === 'held' && watch.state.value.why, 'no answer within 1s');
+      });
+    }
+
+    it('a PostgreSQL that says itself that it takes no clients is believed', async () => {
+      findings.set(old, { kind: 'rejects', why: 'the database system is starting up' });
+      await eventually(isHeld);
+    });
+  });
+
+  it('an error in answer to the probe is told once, and again when the probe had worked meanwhile', async () => {
+    const trouble = 'password authentication failed for user "probe"';
+    const refused: ProbeFinding = { kind: 'accepts', trouble };
+    const told = (): readonly LogLine[] => log.of(events.probeError);
+    findings.set(old, refused);
+    await asksAgain(3);
+    assert.deepEqual(
+      told().map(({ address, error }) => [address, error]),
+      [[old, trouble]],
+    );
+    assert.match(told()[0]?.msg ?? '', /probe-user.*probe-password/);
+    // Neither says that the login is well again.
+    for (const why of ['rejects', 'gone'] as const) {
+      findings.set(old, { kind: why, why: 'restarting' });
+      await asksAgain();
+    }
+    findings.set(old, refused);
+    await asksAgain(3);
+    assert.deepEqual([told().length, log.of(events.probeRecovered).length], [1, 0]);
+    findings.set(old, { kind: 'writes' });
+    await eventually(() => log.of(events.probeRecovered).length === 1);
+    findings.set(old, refused);
+    await eventually(() => told().length === 2);
   });
 });

@@ -10,7 +10,7 @@ export interface PostgresState {
 export interface Replication {
   /** Its WAL receiver is streaming. */
   readonly receiving: boolean;
-  /** Bytes of WAL between the end that the sender last told and what was replayed; undefined: not known. */
+  /** Bytes of WAL between the end that the sender last told and what was replayed; undefined: not known yet. */
   readonly lag: number | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface Postgres {
   /** A cheap question, to be asked many times a second. */
   state(signal: AbortSignal): Promise<PostgresState>;
   probe(signal: AbortSignal): Promise<Probe>;
-  /** Of a standby; a cheap question, to be asked more than once a second. */
+  /** Of a standby; a cheap question, to be asked more than once a second. `refused`: without the right to see it. */
   replication(signal: AbortSignal): Promise<Replication>;
   /** Its walsenders as it knows them now; a cheap question, and none is looked at for being stale. */
   senders(signal: AbortSignal): Promise<readonly WalSender[]>;

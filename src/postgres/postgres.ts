@@ -25,6 +25,28 @@ export type { PostgresOptions } from './connection.js';
 const INSPECTION: Milliseconds = 3_000;
 
 /**
+ * latest_end_lsn is the sender's own end of WAL as it last told; the manual's text says something else. What is replayed
+ * may be ahead of it for a moment.
+ *
+ * Until the sender's first word, which is with the WAL that it sends, both times are that of the receiver's start, and
+ * latest_end_lsn is null or as old as the receiver before. When the standby has everything from the position on where it
+ * starts, the first word comes half a wal_sender_timeout later. So a receiver that waits for it, in the loop that it
+ * enters once the sender has agreed to stream, and was told nothing for a second, lacks nothing that the sender has:
+ * flushed_lsn is then where it started, or what it had received earlier. (written_lsn is null; receive_start_lsn is
+ * older.) Sooner the lag is not known: it may just be about to hear of a gigabyte.
+ */
+const REPLICATION = `
+  SELECT r.pid IS NOT NULL AND r.status IS NULL AS hidden,
+         COALESCE(r.status = 'streaming', false) AS receiving,
+         pg_wal_lsn_diff(
+           CASE WHEN r.last_msg_send_time IS DISTINCT FROM r.last_msg_receipt_time THEN r.latest_end_lsn
+                WHEN clock_timestamp() - r.last_msg_receipt_time > interval '1 s' AND EXISTS (
+                  SELECT FROM pg_stat_activity a WHERE a.pid = r.pid AND a.wait_event = 'WalReceiverMain')
+                THEN GREATEST(r.latest_end_lsn, r.flushed_lsn)
+           END, pg_last_wal_replay_lsn())::float8 AS lag
+  FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver AS r ON true`;
+
+/**
  * This node's own PostgreSQL over its unix socket, on one connection that is made again when it
  * broke. Whatever goes wrong with a question, the connection is thrown away: an answer that comes
  * late must not be taken for the next question's.
@@ -75,14 +97,15 @@ export class LocalPostgres implements Postgres {
   }
 
   async replication(signal: AbortSignal): Promise<Replication> {
-    const [row] = await this.#ask(
-      // latest_end_lsn is the sender's own end of WAL as it last told; the manual's text says something else. It is
-      // null without the right to see it, and what is replayed may be ahead of it for a moment.
-      `SELECT COALESCE(r.status = 'streaming', false) AS receiving,
-              pg_wal_lsn_diff(r.latest_end_lsn, pg_last_wal_replay_lsn())::float8 AS lag
-       FROM (SELECT) AS one LEFT JOIN pg_stat_wal_receiver AS r ON true`,
-      signal,
-    );
+    const [row] = await this.#ask(REPLICATION, signal);
+    if (row?.['hidden'] === true) {
+      const lacking = 'this role does not see the WAL receiver';
+      throw missingRight(
+        placeOf(this.#options),
+        lacking,
+        'GRANT pg_monitor TO postgres-user, as docs/install.md says',
+      );
+    }
     const lag = row?.['lag'];
     return {
       receiving: row?.['receiving'] === true,

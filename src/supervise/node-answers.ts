@@ -62,9 +62,7 @@ export class NodeAnswers {
     if (age > OLDEST_HEARD) return no(`whether it receives WAL was last heard ${shown(age)} ago`);
     const { receiving, lag } = news.replication;
     if (!receiving) return no('a standby that receives no WAL now');
-    if (lag === undefined) {
-      return no('how far it is behind is not known: postgres-user needs pg_monitor, as docs/install.md says');
-    }
+    if (lag === undefined) return no('a standby that was not told yet how far it is behind');
     if (lag > mostLag) return no(`a standby that is ${lag} bytes behind, more than ${formatSize(mostLag)}`);
     return yes(`a standby that is ${lag} bytes behind`);
   }

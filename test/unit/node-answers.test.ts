@@ -133,7 +133,9 @@ describe('what a node answers a load balancer', () => {
     isNo(known.answers().replica(MEGABYTE), /receives no WAL/);
     known.become('pg02', undefined);
     known.replicaNews = { kind: 'known', replication: { receiving: true, lag: undefined }, at: monotonic() };
-    isNo(known.answers().replica(MEGABYTE), /pg_monitor/);
+    isNo(known.answers().replica(MEGABYTE), /was not told yet how far it is behind/);
+    known.replicaNews = { kind: 'unknown', why: 'GRANT pg_monitor TO postgres-user' };
+    isNo(known.answers().replica(MEGABYTE), /not known: GRANT pg_monitor/);
   });
 
   it('only the synchronous standby is that, and only while it is a replica', () => {

@@ -9,7 +9,7 @@ import { script } from '../paths.js';
 import type { HostPlan } from '../plan.js';
 import type { HostStatus } from '../protocol.js';
 import type { WorldConfig } from '../world-config.js';
-import { plugIn, setPort, unplug } from './links.js';
+import { plugIn, setPort, silence, unplug } from './links.js';
 
 type State =
   | { readonly power: 'off'; readonly reason: string; readonly since: Date }
@@ -95,11 +95,15 @@ export class Host {
     });
   }
 
-  /** Take its power away: SIGKILL for its init. Done when no process of it is left. */
+  /**
+   * Take its power away: SIGKILL for its init. Done when no process of it is left. Its network goes first: a kernel
+   * whose processes die ends their connections, and a host without power says nothing to anybody.
+   */
   powerOff(reason: string): Promise<void> {
     return this.inTurn(async () => {
       if (this.state.power !== 'on') return;
       const { running } = this.state;
+      await silence(this.plan.name);
       signalIfThere(running.pid, 'SIGKILL');
       await running.gone;
       this.state = { power: 'off', reason, since: new Date() };

@@ -20,14 +20,23 @@ export async function plugIn(host: string, pid: number, connected: boolean): Pro
 
 /** The kernel takes the cable away with the host's namespace, but in its own time. */
 export async function unplug(host: string): Promise<void> {
-  const result = await run('ip', ['link', 'del', 'dev', host], { timeoutMs });
-  if (result.status !== 0 && !/Cannot find device/.test(result.stderr)) {
-    throw new Error(`cannot remove the link ${host}: ${result.stderr.trim()}`);
-  }
+  await ipIfThere('remove', host, 'del', 'dev', host);
+}
+
+/** From now on nothing of the host reaches the others; also of one that is ending, and takes its cable with it. */
+export async function silence(host: string): Promise<void> {
+  await ipIfThere('take down', host, 'set', 'dev', host, 'down');
 }
 
 export async function setPort(host: string, connected: boolean): Promise<void> {
   await ip('link', 'set', 'dev', host, connected ? 'up' : 'down');
+}
+
+async function ipIfThere(what: string, host: string, ...args: string[]): Promise<void> {
+  const result = await run('ip', ['link', ...args], { timeoutMs });
+  if (result.status !== 0 && !/Cannot find device/.test(result.stderr)) {
+    throw new Error(`cannot ${what} the link ${host}: ${result.stderr.trim()}`);
+  }
 }
 
 async function ip(...args: string[]): Promise<void> {

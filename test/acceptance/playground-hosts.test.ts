@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,6 +120,26 @@ test('two playgrounds side by side', async (t) => {
     assert.equal((await two.exec('pg01', ['true'])).status, 0);
     await one.start('pg01');
     assert.equal((await one.exec('pg01', ['test', '-e', '/root/mark-of-one'])).status, 0);
+    await until('the started host is reached', 10_000, () => reaches(one, 'pg01'));
+  });
+
+  await t.test('a killed host falls silent: it ends none of its connections', async () => {
+    const { end } = await connectionTo(one, 'pg01');
+    await one.kill('pg01');
+    assert.equal(await end, 'silent');
+    await one.start('pg01');
+  });
+
+  await t.test('a cable that was cut stays so over kill and start', async () => {
+    const cable = async (): Promise<string | undefined> =>
+      (await one.hosts()).find(({ name }) => name === 'pg01')?.cable;
+    await one.kill('pg01');
+    assert.equal(await cable(), 'plugged');
+    await one.cut('pg01');
+    await one.start('pg01');
+    assert.deepEqual([await cable(), await reaches(one, 'pg01')], ['cut', false]);
+    await one.heal('pg01');
+    await until('the healed host is reached', 10_000, () => reaches(one, 'pg01'));
   });
 
   await t.test('exec: status, input, environment, signal, deadline', async () => {
@@ -183,4 +204,24 @@ async function reaches(playground: Playground, host: string): Promise<boolean> {
   const probe = `exec 3<>/dev/tcp/${target}/9`;
   const { stderr } = await playground.exec('pg02', ['timeout', '1', 'bash', '-c', probe]);
   return stderr.includes('Connection refused');
+}
+
+/** Opens a connection from pg02 to a host. @returns how it ends, within 3 s */
+async function connectionTo(
+  playground: Playground,
+  host: string,
+): Promise<{ readonly end: Promise<'silent' | 'ended'> }> {
+  const target = (await playground.hosts()).find(({ name }) => name === host)?.address ?? '';
+  const serve = "require('node:net').createServer((socket) => socket.write('hello\\n')).listen(5000)";
+  await playground.spawn(host, [process.execPath, '-e', serve], { stdio: 'ignore' });
+  const connect = `until exec 3<>/dev/tcp/${target}/5000; do sleep 0.1; done; read -r -u 3 hello; echo "$hello"`;
+  const child = await playground.spawn(
+    'pg02',
+    ['timeout', '30', 'bash', '-c', `${connect}; timeout 3 cat <&3; exit $?`],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const closed = once(child, 'exit');
+  await once(child.stdout ?? assert.fail('no output'), 'data');
+  // 124 is the status of timeout.
+  return { end: closed.then(([status]) => (status === 124 ? 'silent' : 'ended')) };
 }

@@ -9,8 +9,9 @@ import { stopwatch, withPlayground } from './with-playground.js';
 
 const help = `Usage: npm run demo -- [--keep] [--name NAME] [--clients N] [--app-clients N]
 
-Boots a cluster of three PostgreSQL nodes and an app host on this machine, writes through their
-bouncers, moves the primary with \`pgcm failover\`, and shows the command's log and what the clients saw.
+Boots a cluster of three PostgreSQL nodes and an app host on this machine, shows what \`pgcm failover --dry-run\`
+says, writes through their bouncers, moves the primary with \`pgcm failover --force\` (a cluster's first one needs
+that), and shows the command's log and what the clients saw.
 
   --keep             leave the cluster up, and say how to play with it; else it is taken down
   --name NAME        of the playground (demo)
@@ -76,5 +77,5 @@ async function explain(
 ): Promise<void> {
   tell('bringing the old primary back as a standby (the stock resource agent leaves it down)');
   await tidy(playground, signal);
-  console.log(`The cluster stays up. ${usageOf(name, await playground.hosts())}`);
+  console.log(`The cluster stays up. ${usageOf(name, await playground.hosts(), true)}`);
 }

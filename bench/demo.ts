@@ -3,7 +3,7 @@ import type { Playground } from '../playground/client.js';
 import { chart, type Mark } from './chart.js';
 import { onMachineClock } from './clock.js';
 import { leadsTo, makeWhole, timelineOf } from './cluster.js';
-import { stepOf, type FailoverRun } from './failover-command.js';
+import { runFailover, stepOf, type FailoverRun } from './failover-command.js';
 import { complaints, figuresOf, isApp, isNode, type Match } from './figures.js';
 import { longestWait } from './measure.js';
 import { clientsOf, switchUnderLoad, type SwitchResult } from './switch.js';
@@ -24,6 +24,7 @@ const marginMs = 700;
 /** @returns what is not as it has to be; empty for a success */
 export async function demonstrate(playground: Playground, options: DemoOptions): Promise<string[]> {
   const { tell, print, signal } = options;
+  await showDryRun(playground, options);
   tell(
     `${options.clients} clients write through the bouncers of the Postgres nodes, ${options.appClients} through the app host's;` +
       ' each makes 50 or more inserts a second and never retries',
@@ -35,6 +36,7 @@ export async function demonstrate(playground: Playground, options: DemoOptions):
     ],
     leadMs,
     format: 'logfmt',
+    flags: ['--force'],
     onLog: print,
     signal,
   });
@@ -42,6 +44,19 @@ export async function demonstrate(playground: Playground, options: DemoOptions):
   tell(`pgcm failover on ${command.node} ended with status ${command.status}`);
   show(result, print);
   return judge(playground, result);
+}
+
+/** What --force is about to override is shown first, as an operator would look at it. */
+async function showDryRun(playground: Playground, { tell, print, signal }: DemoOptions): Promise<void> {
+  tell('what would a failover do? pgcm failover --dry-run');
+  const dryRun = await runFailover(playground, 'client01', {
+    ...{ format: 'logfmt', flags: ['--dry-run'], onLog: print, signal },
+  });
+  tell(`pgcm failover --dry-run ended with status ${dryRun.status}`);
+  tell(
+    'this cluster was never switched over, so how long clients will wait is not on record: its first failover is ' +
+      'refused unless forced, and every later one tells from the history',
+  );
 }
 
 function show(result: SwitchResult, print: (line: string) => void): void {

@@ -75,6 +75,13 @@ export interface ProbeConfig {
 }
 
 /** Some of the simulated proxies: those numbered from `first` to before `end`. */
+/** The switchover that a history is to tell of. */
+export interface EarlierSwitchover {
+  readonly endpoints: readonly string[];
+  readonly from: { readonly name: string; readonly address: string };
+  readonly to: { readonly name: string; readonly address: string };
+}
+
 export interface ProxiesConfig {
   readonly first: number;
   readonly end: number;

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
 import { milestonesOf, story, summariseStretches, type Milestones } from './breakdown.js';
 import { makeWhole, untilWhole, type Roles } from './cluster.js';
+import { hadSwitchover } from './earlier-switchover.js';
 import { messageOf } from './errors.js';
 import {
   complaints,
@@ -68,8 +69,14 @@ export async function benchSwitchover(
   playground: Playground,
   options: SwitchoverOptions,
 ): Promise<SwitchoverReport> {
-  await makeWhole(playground, options.signal);
+  await prepare(playground, options.signal);
   return { bench: 'switchover', ...(await measureSeries(playground, options, '')) };
+}
+
+/** These are not about the first switchover of a cluster, which is refused unless forced. */
+async function prepare(playground: Playground, signal: AbortSignal): Promise<void> {
+  await makeWhole(playground, signal);
+  await hadSwitchover(playground);
 }
 
 /** With pgbench's write load beside the clients, with and without the checkpoint step, in turns. */
@@ -78,7 +85,7 @@ export async function benchWithPgbench(
   options: SwitchoverOptions,
   pgbench: PgbenchOptions,
 ): Promise<PgbenchReport> {
-  await makeWhole(playground, options.signal);
+  await prepare(playground, options.signal);
   const kinds = {
     with_checkpoint: new PgbenchRuns([]),
     without_checkpoint: new PgbenchRuns(['--no-checkpoint']),
@@ -137,7 +144,7 @@ export async function benchWithProxies(
   options: SwitchoverOptions,
   proxies: number,
 ): Promise<ProxiesReport> {
-  await makeWhole(playground, options.signal);
+  await prepare(playground, options.signal);
   const without = await measureSeries(playground, options, ' without more proxies');
   const series = await withProxies(playground, { ...options, count: proxies }, () =>
     measureSeries(playground, options, ` with ${proxies} more proxies`),

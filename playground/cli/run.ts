@@ -66,7 +66,7 @@ async function up(args: Arguments): Promise<number> {
   );
   console.log(log(`playground '${args.name}' is up`));
   await printStatus(playground, false);
-  console.log(usageOf(args.name, (await playground.status()).hosts));
+  console.log(usageOf(args.name, (await playground.status()).hosts, false));
   return 0;
 }
 

@@ -53,14 +53,17 @@ function roleOf(host: HostStatus, cluster: ClusterView | undefined): string {
   return cluster.online.includes(host.name) ? 'stopped, says Pacemaker' : 'not in the cluster';
 }
 
-/** How to go on, in lines that can be copied. */
-export function usageOf(name: string, hosts: readonly HostStatus[]): string {
+/** How to go on, in lines that can be copied. @param moved whether its primary was switched over before */
+export function usageOf(name: string, hosts: readonly HostStatus[], moved: boolean): string {
   const command = (rest: string): string =>
     `  npm run playground -- ${name === 'main' ? '' : `--name ${name} `}${rest}`;
   const node = hosts[0]?.name ?? 'pg01';
   return [
-    'Try:',
-    command(`exec ${node} pgcm failover`),
+    moved
+      ? 'Try:'
+      : 'Try (its first failover needs --force: no earlier one tells how long clients will wait):',
+    command(`exec ${node} pgcm failover --dry-run`),
+    command(`exec ${node} pgcm failover${moved ? '' : ' --force'}`),
     command(`psql ${node} -c 'table pg_stat_replication'`),
     command(`exec client01 psql 'host=${hosts[0]?.address ?? ''} port=6432 dbname=app user=app'`),
     command(`kill ${node}`),

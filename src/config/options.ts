@@ -586,7 +586,8 @@ export const options = {
     commands: ['failover'],
     explain:
       'Goes on in spite of findings that risk only that clients wait or see errors. What risks data or two ' +
-      'primaries is refused all the same.',
+      'primaries is refused all the same. The first failover of a cluster needs it, as no earlier one tells how ' +
+      'long clients will wait.',
   }),
   'terminate-blockers': option({
     kind: duration('allowed'),

@@ -210,8 +210,12 @@ export interface HistoryFeed {
 export interface HistoryStore {
   /** Also removes the oldest ones beyond the newest 100. */
   add(report: SwitchoverReport, signal: AbortSignal): Promise<void>;
+  list(signal: AbortSignal): Promise<HistoryListing>;
+}
+
+export interface HistoryListing {
   /** Newest first. */
-  list(
-    signal: AbortSignal,
-  ): Promise<{ readonly reports: readonly SwitchoverReport[]; readonly problems: readonly string[] }>;
+  readonly reports: readonly SwitchoverReport[];
+  /** One text for each report that is not understood. */
+  readonly problems: readonly string[];
 }

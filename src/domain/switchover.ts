@@ -118,6 +118,8 @@ export interface SwitchoverReport {
   readonly to: { readonly name: string; readonly address: string } | undefined;
   readonly steps: readonly StepReport[];
   readonly findings: readonly Finding[];
+  /** Whether --force was given: then the overridable ones among the findings were overridden. */
+  readonly forced: boolean;
   /** From the first PAUSE asked for to the last acknowledged release; 0 when nothing was paused. */
   readonly pause: Milliseconds;
   /** The longest wait of a client that a bouncer saw; undefined when none told. */

@@ -1,5 +1,5 @@
 import type { Revision } from '../domain/route.js';
-import type { HistoryFeed, HistoryNews, HistoryStore } from '../domain/stores.js';
+import type { HistoryFeed, HistoryListing, HistoryNews, HistoryStore } from '../domain/stores.js';
 import type { SwitchoverReport } from '../domain/switchover.js';
 import { switchoverReport } from '../records/switchover-report.js';
 import type { Etcd } from './client.js';
@@ -30,9 +30,7 @@ export class EtcdHistoryStore implements HistoryStore, HistoryFeed {
     );
   }
 
-  async list(
-    signal: AbortSignal,
-  ): Promise<{ readonly reports: readonly SwitchoverReport[]; readonly problems: readonly string[] }> {
+  async list(signal: AbortSignal): Promise<HistoryListing> {
     const { kvs } = await this.#etcd.getPrefix(keys.history, signal);
     const { values, problems } = new RecordReader(switchoverReport, keys.history).read(newestFirst(kvs));
     return { reports: values, problems };

@@ -4,7 +4,7 @@ import type { SwitchoverContext } from './context.js';
 import { examine } from './examine.js';
 import { expectedPause } from './expected-pause.js';
 import { valueOf } from './facts.js';
-import { describeFinding } from './findings/finding.js';
+import { describeWeighed } from './findings/finding.js';
 import { exitStatus } from './outcome.js';
 import type { Step } from './pipeline.js';
 
@@ -16,7 +16,7 @@ export async function dryRun(
 ): Promise<SwitchoverPlan> {
   const refusals = await examine(context, signal);
   const { plan, facts, findings } = context;
-  const reports = (facts && valueOf(facts.history)) ?? [];
+  const reports = (facts && valueOf(facts.history))?.reports ?? [];
   return {
     status: refusals.length === 0 ? exitStatus.done : exitStatus.refused,
     from: plan?.primary,
@@ -63,12 +63,13 @@ export function describeDryRun({ from, to, steps, findings, refusals, expected }
   if (refusals.length > 0) lines.push('A failover would be refused:');
   else lines.push(`A failover would move the primary from ${from ?? '?'} to ${to ?? '?'}:`);
   steps.forEach(({ name, text }, index) => lines.push(`  ${index + 1}. ${name}: ${text}`));
-  for (const finding of refusals) lines.push(`  ${finding.weight}: ${describeFinding(finding)}`);
+  for (const finding of refusals) lines.push(`  ${describeWeighed(finding, false)}`);
   if (findings.length > 0) lines.push('Worth knowing:');
-  for (const finding of findings) lines.push(`  ${finding.weight}: ${describeFinding(finding)}`);
+  // What could be overridden and does not refuse was.
+  for (const finding of findings) lines.push(`  ${describeWeighed(finding, true)}`);
   lines.push(
     expected === undefined
-      ? 'How long clients would wait is not known: no earlier switchover of this cluster tells.'
+      ? 'How long clients would wait is not known.'
       : `Clients would wait about ${formatDuration(Math.round(expected.median))} (the median of the last ${expected.count} switchovers; the longest: ${formatDuration(Math.round(expected.longest))}).`,
   );
   return `${lines.join('\n')}\n`;

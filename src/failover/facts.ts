@@ -1,8 +1,8 @@
 import { describeError, hasCode } from '../domain/errors.js';
 import type { NodeInspection } from '../domain/inspection.js';
 import type { NodeApi, NodeHealth } from '../domain/node-api.js';
-import type { FoundLock, ProxyListing, RouteReading } from '../domain/stores.js';
-import type { PublishedTopology, SeenProxy, SwitchoverReport } from '../domain/switchover.js';
+import type { FoundLock, HistoryListing, ProxyListing, RouteReading } from '../domain/stores.js';
+import type { PublishedTopology, SeenProxy } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import { manyListeners, runWithDeadline } from '../runtime/deadline.js';
 import type { SwitchoverOptions, SwitchoverPorts } from './context.js';
@@ -35,8 +35,7 @@ export interface Facts {
   readonly topology: Answer<PublishedTopology | undefined>;
   /** Of another run. */
   readonly lock: Answer<FoundLock | undefined>;
-  /** Newest first. */
-  readonly history: Answer<readonly SwitchoverReport[]>;
+  readonly history: Answer<HistoryListing>;
 }
 
 type Sources = Pick<SwitchoverPorts, 'apis' | 'routes' | 'proxies' | 'topology' | 'lockView' | 'history'>;
@@ -68,7 +67,7 @@ export async function gather(
     read('the proxies that were here', (on) => ports.proxies.seen(on)),
     read('the topology', (on) => ports.topology.read(on)),
     read('the failover lock', (on) => ports.lockView.owner(on)),
-    read('the history', async (on) => (await ports.history.list(on)).reports),
+    read('the history', (on) => ports.history.list(on)),
   ]);
   return { nodes, route, proxies, seen, topology, lock, history };
 }

@@ -3,7 +3,7 @@ import type { Milliseconds } from '../domain/time.js';
 import { formatDuration } from '../runtime/durations.js';
 import { addressOf } from './candidates.js';
 import type { SwitchoverContext } from './context.js';
-import { describeFinding } from './findings/finding.js';
+import { describeWeighed } from './findings/finding.js';
 import type { Outcome } from './outcome.js';
 import type { PipelineResult } from './pipeline.js';
 
@@ -14,7 +14,7 @@ export function reportOf(
   outcome: Outcome,
   elapsed: Milliseconds,
 ): SwitchoverReport {
-  const { holder, findings, pausing } = context;
+  const { holder, findings, pausing, options } = context;
   return {
     id: holder.id,
     host: holder.host,
@@ -28,6 +28,7 @@ export function reportOf(
     to: toOf(context),
     steps,
     findings,
+    forced: options.force,
     pause: pausing?.until === undefined ? 0 : Math.round(pausing.until - pausing.since),
     longestWait: longestWait(context),
   };
@@ -52,7 +53,8 @@ function longestWait({ watched, pausing }: SwitchoverContext): Milliseconds | un
 
 /** For a person. */
 export function describeReport(report: SwitchoverReport): string {
-  const { outcome, status, message, from, to, steps, findings, pause, longestWait: longest } = report;
+  const { outcome, status, message, from, to, steps, findings, forced, pause } = report;
+  const { longestWait: longest } = report;
   const lines = [`${outcome} (exit status ${status}): ${message}`];
   if (from !== undefined && to !== undefined) lines.push(`  from ${from.name} to ${to.name}`);
   if (pause > 0) {
@@ -67,6 +69,6 @@ export function describeReport(report: SwitchoverReport): string {
     const trouble = error === '' ? '' : `  ${error}`;
     lines.push(`  ${name.padEnd(width)}  ${`${Math.round(ms)} ms`.padStart(9)}${trouble}`);
   }
-  lines.push(...findings.map((finding) => `  ${finding.weight}: ${describeFinding(finding)}`));
+  lines.push(...findings.map((finding) => `  ${describeWeighed(finding, forced)}`));
   return `${lines.join('\n')}\n`;
 }

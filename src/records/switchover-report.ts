@@ -37,6 +37,10 @@ const schema = z.object({
   to: member.optional().meta({ description: 'To whom it was moved; absent: not known.' }),
   steps: list(step, 100, 'Each step that was begun, in order.'),
   findings: list(finding, 200, 'What the checks found.'),
+  forced: z.boolean().optional().meta({
+    description:
+      'Whether --force was given: then the overridable findings were overridden. Absent: not known.',
+  }),
   pause_ms: span('From the first pause asked for to the last acknowledged release; 0: nothing was paused.'),
   longest_wait_ms: span('The longest wait of a client that a bouncer saw; absent: none told.').optional(),
 });
@@ -58,6 +62,7 @@ export const switchoverReport = new JsonRecord<SwitchoverReport, typeof schema>(
     to: json.to,
     steps: json.steps,
     findings: json.findings.map(({ way_out, ...rest }) => ({ ...rest, wayOut: way_out })),
+    forced: json.forced ?? false,
     pause: json.pause_ms,
     longestWait: json.longest_wait_ms,
   }),
@@ -74,6 +79,7 @@ export const switchoverReport = new JsonRecord<SwitchoverReport, typeof schema>(
     to: report.to,
     steps: [...report.steps],
     findings: report.findings.map(({ wayOut, ...rest }) => ({ ...rest, way_out: wayOut })),
+    forced: report.forced,
     pause_ms: report.pause,
     longest_wait_ms: report.longestWait,
   }),

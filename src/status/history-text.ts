@@ -1,10 +1,10 @@
-import type { HistoryStore } from '../domain/stores.js';
+import type { HistoryListing } from '../domain/stores.js';
 import type { Finding, SwitchoverReport } from '../domain/switchover.js';
 import { plain } from './columns.js';
 import { span } from './words.js';
 
 /** The history for people, the newest first. */
-export function historyText({ reports, problems }: Awaited<ReturnType<HistoryStore['list']>>): string {
+export function historyText({ reports, problems }: HistoryListing): string {
   if (reports.length + problems.length === 0) return 'There are no reports of failovers.\n';
   const unreadable = problems.map((problem) => [`not understood: ${problem}`]);
   return [...reports.map(reportLines), ...unreadable]
@@ -28,12 +28,13 @@ function reportLines(report: SwitchoverReport): readonly string[] {
     ...report.steps
       .filter(({ error }) => error !== '')
       .map(({ name, error }) => `  failed: ${name}: ${error}`),
-    ...report.findings.map(findingLine),
+    ...report.findings.map((finding) => findingLine(finding, report.forced)),
     `  switchover ${report.id}, on ${report.host}, pid ${report.pid}`,
   ];
 }
 
-function findingLine({ weight, kind, subject, text, wayOut }: Finding): string {
+function findingLine({ weight, kind, subject, text, wayOut }: Finding, forced: boolean): string {
   const about = subject === '' ? '' : ` ${subject}`;
-  return `  ${weight} (${kind}):${about} ${text}${wayOut === '' ? '' : `: ${wayOut}`}`;
+  const word = forced && weight === 'overridable' ? 'overridden by --force' : weight;
+  return `  ${word} (${kind}):${about} ${text}${wayOut === '' ? '' : `: ${wayOut}`}`;
 }

@@ -1,4 +1,4 @@
-import type { FoundLock, HistoryStore } from '../domain/stores.js';
+import type { FoundLock, HistoryListing } from '../domain/stores.js';
 import { history } from '../records/history.js';
 import { lockHolder } from '../records/lock-holder.js';
 import { pauseRequest } from '../records/pause-request.js';
@@ -43,7 +43,7 @@ function lockJson({ revision, holder }: FoundLock): NonNullable<StatusJson['lock
 }
 
 /** The document of `pgcm history --json`. */
-export function historyJson({ reports, problems }: Awaited<ReturnType<HistoryStore['list']>>): string {
+export function historyJson({ reports, problems }: HistoryListing): string {
   return history.serialise({
     reports: reports.map((report) => switchoverReport.json(report)),
     problems: [...problems],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import { Load } from '../faults/load.js';
 import { Cluster } from './cluster.js';
 import { FailoverRun } from './failover-run.js';
@@ -13,6 +14,7 @@ const application = ['nsenter', '--net=/run/netns/application', '--'];
 let cluster: Cluster;
 before(async () => {
   cluster = await Cluster.up('t-app-namespace');
+  await hadSwitchover(cluster.playground);
   const commands = [
     'ip netns add application',
     'ip link add to-app type veth peer name eth0 netns application',

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { machineClock } from '../../bench/clock.js';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import { HeldRun } from '../faults/held-run.js';
 import { Load } from '../faults/load.js';
 import { eventually } from '../support/eventually.js';
@@ -27,6 +28,7 @@ describe('while the wall clock jumps', () => {
   let tables = 0;
   before(async () => {
     cluster = await Cluster.up('t-faults-clock');
+    await hadSwitchover(cluster.playground);
     await jump('+0');
     await cluster.service('app01', 'stop', 'pgcm-proxy');
     proxy = await cluster.playground.spawn(

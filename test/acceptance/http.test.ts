@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import { asPostgres } from '../../playground/cluster.js';
 import { eventually } from '../support/eventually.js';
 import { Cluster } from './cluster.js';
@@ -18,6 +19,7 @@ describe('health checks and metrics on a real cluster', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await Cluster.up('t-http');
+    await hadSwitchover(cluster.playground);
   });
   after(() => cluster.down());
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import { sleep } from '../../src/runtime/deadline.js';
 import { eventually } from '../support/eventually.js';
 import { Cluster } from './cluster.js';
@@ -45,6 +46,7 @@ const uri = (...args: string[]): Promise<string> =>
 
 before(async () => {
   cluster = await Cluster.up('t-outputs');
+  await hadSwitchover(cluster.playground);
   const { status, stderr } = await cluster.playground.exec('app01', ['sh', '-euc', SETUP], { input: BLOCK });
   assert.equal(status, 0, stderr);
   await cluster.service('app01', 'restart', 'pgcm-proxy');

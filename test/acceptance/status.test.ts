@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import type { RunResult } from '../../playground/exec.js';
 import { clusterStatus, type StatusJson } from '../../src/records/status.js';
 import { history } from '../../src/records/history.js';
@@ -11,6 +12,7 @@ describe('pgcm status and pgcm history on a real cluster', () => {
   let cluster: Cluster;
   before(async () => {
     cluster = await Cluster.up('t-status');
+    await hadSwitchover(cluster.playground);
   });
   after(() => cluster.down());
 

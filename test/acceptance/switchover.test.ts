@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { RunResult } from '../../playground/exec.js';
+import { history } from '../../src/records/history.js';
 import { eventually } from '../support/eventually.js';
 import { Cluster } from './cluster.js';
 import { FailoverRun } from './failover-run.js';
 import { Session } from './session.js';
+
+type HistoryReport = ReturnType<typeof history.parse>['reports'][number];
 
 describe('pgcm failover on a real cluster', () => {
   let cluster: Cluster;
@@ -85,6 +89,55 @@ describe('pgcm failover on a real cluster', () => {
       await cluster.service('pg03', 'start', 'pgbouncer');
       assert.equal(health['status'], 'UNHEALTHY');
       assert.match(JSON.stringify(health['parts']), /"pgbouncer","status":"UNHEALTHY"/);
+    });
+  });
+
+  describe('of a cluster whose primary was never moved', () => {
+    const pgcm = (command: string, ...args: string[]): Promise<RunResult> =>
+      cluster.run('client01', 'pgcm', command, '--config-file', '/etc/pgcm/config.toml', ...args);
+    const reports = async (): Promise<readonly HistoryReport[]> =>
+      history.parse(Buffer.from((await pgcm('history', '--json')).stdout), 'stdout').reports;
+    const refusal = /no switchover that moved the primary.* at most 25s, by pause-expiry .*--force/;
+
+    it('is refused without --force, as its dry run is, and touches nothing', async () => {
+      const old = await cluster.primary();
+      const timeline = await cluster.timeline(old);
+      const dryRun = await pgcm('failover', '--dry-run');
+      assert.equal(dryRun.status, 3, dryRun.stdout + dryRun.stderr);
+      assert.match(dryRun.stdout, refusal);
+      const run = await failover();
+      assert.equal(await run.status(), 3, run.text);
+      assert.match(run.text, refusal);
+      const begun = run.lines.filter(({ event }) => event === 'step.start').map(({ step }) => step);
+      assert.deepEqual(begun, ['check']);
+      assert.equal(await cluster.primary(), old);
+      assert.equal(await cluster.timeline(old), timeline);
+      assert.deepEqual(await reports(), []);
+      await cluster.assertCalm();
+    });
+
+    it('is done with --force, which is told and kept; the second one needs none', async () => {
+      const first = await cluster.sync();
+      const forced = await failover('--force');
+      assert.equal(await forced.status(), 0, forced.text);
+      assert.equal(await cluster.primary(), first);
+      assert.match(forced.text, /overridden by --force: no switchover that moved the primary/);
+      const [report] = await reports();
+      assert.equal(report?.forced, true);
+      const overridden = report.findings.filter(({ weight }) => weight === 'overridable');
+      assert.ok(
+        overridden.some(({ kind }) => kind === 'no-history'),
+        JSON.stringify(report.findings),
+      );
+
+      await cluster.heal();
+      const next = await cluster.sync();
+      const second = await failover();
+      assert.equal(await second.status(), 0, second.text);
+      assert.equal(await cluster.primary(), next);
+      assert.doesNotMatch(second.text, /no-history|overridden/);
+      await cluster.heal();
+      await cluster.assertCalm();
     });
   });
 

@@ -1,4 +1,4 @@
-import type { HistoryStore } from '../../src/domain/stores.js';
+import type { HistoryListing, HistoryStore } from '../../src/domain/stores.js';
 import type { SwitchoverReport } from '../../src/domain/switchover.js';
 
 /** A report, for tests to change parts of. */
@@ -14,8 +14,13 @@ export function reportOf(id: string, parts: Partial<SwitchoverReport> = {}): Swi
     message: 'pg02 is the primary',
     from: { name: 'pg01', address: '10.77.0.11' },
     to: { name: 'pg02', address: '10.77.0.12' },
-    steps: [{ name: 'check', ms: 80, error: '' }],
+    steps: [
+      { name: 'check', ms: 80, error: '' },
+      { name: 'migrate', ms: 2_600, error: '' },
+      { name: 'release', ms: 70, error: '' },
+    ],
     findings: [],
+    forced: false,
     pause: 2_700,
     longestWait: undefined,
     ...parts,
@@ -35,7 +40,7 @@ export class FakeHistory implements HistoryStore {
     return Promise.resolve();
   }
 
-  list(): Promise<{ reports: readonly SwitchoverReport[]; problems: readonly string[] }> {
+  list(): Promise<HistoryListing> {
     if (this.failure !== undefined) return Promise.reject(this.failure);
     return Promise.resolve({ reports: this.reports, problems: this.problems });
   }

@@ -14,6 +14,7 @@ import type { FailoverLock, FoundLock, HeldLock, HistoryStore } from '../../src/
 import type { ProxyState, SwitchoverReport } from '../../src/domain/switchover.js';
 import { newContext, type SwitchoverContext } from '../../src/failover/context.js';
 import { runWithDeadline, sleep } from '../../src/runtime/deadline.js';
+import { reportOf } from './history.js';
 import { FakeLog } from './log.js';
 import { FakePauseRequests } from './pause-requests.js';
 import { FakeProxyRegistry, proxyOf } from './proxies.js';
@@ -33,6 +34,8 @@ export class FakeCluster {
   readonly requests = new FakePauseRequests();
   readonly proxies = new FakeProxyRegistry();
   readonly reports: SwitchoverReport[] = [];
+  /** The history before the first run here. */
+  earlier: readonly SwitchoverReport[] = [reportOf('earlier')];
   /** Bouncers that let clients wait: of nodes, and of proxies. */
   readonly paused = new Set<string>();
   readonly names = ['pg01', 'pg02', 'pg03'] as const;
@@ -174,7 +177,7 @@ export class FakeCluster {
         await this.#do('history', signal);
         this.reports.unshift(report);
       },
-      list: () => Promise.resolve({ reports: this.reports, problems: [] }),
+      list: () => Promise.resolve({ reports: [...this.reports, ...this.earlier], problems: [] }),
     };
   }
 
@@ -265,7 +268,8 @@ export class FakeCluster {
         await within(`migrate via ${name}`, timeout, signal);
         this.constraint = true;
         setImmediate(this.onMove);
-        return { name: 'pg02', address: this.addressOf('pg02') };
+        const target = this.#sync;
+        return { name: target, address: this.addressOf(target) };
       },
       unmigrate: async (_mandate, timeout, signal) => {
         await within(`unmigrate via ${name}`, timeout, signal);

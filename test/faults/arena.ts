@@ -1,4 +1,5 @@
 import { machineClock } from '../../bench/clock.js';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
 import { InsideProgram } from '../../bench/inside-program.js';
 import { Cluster } from '../acceptance/cluster.js';
 import { eventually } from '../support/eventually.js';
@@ -28,6 +29,7 @@ export class Arena {
 
   static async up(name: string): Promise<Arena> {
     const cluster = await Cluster.up(name);
+    await hadSwitchover(cluster.playground);
     const config = { intervalMs, seconds: longestSeconds };
     const entries = cluster.nodes.map(
       async (node) =>

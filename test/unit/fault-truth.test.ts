@@ -10,7 +10,8 @@ function report(status: number, failed: readonly string[] = []): SwitchoverRepor
     error: failed.includes(name) ? 'why' : '',
   }));
   const rest = { host: 'h', pid: 1, startedAt: '', elapsed: 1, from: undefined, to: undefined, findings: [] };
-  return { id: 'i', status, outcome: 'x', message: 'so it is', steps, pause: 0, longestWait: 0, ...rest };
+  const told = { outcome: 'x', message: 'so it is', forced: false, pause: 0, longestWait: 0 };
+  return { id: 'i', status, steps, ...told, ...rest };
 }
 
 describe('what a switchover says of itself', () => {

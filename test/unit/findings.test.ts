@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NodeInspection, OpenTransaction, WalSender } from '../../src/domain/inspection.js';
-import type { Finding, ProxyState } from '../../src/domain/switchover.js';
+import type { Finding, ProxyState, SwitchoverReport } from '../../src/domain/switchover.js';
 import type { SwitchoverOptions } from '../../src/failover/context.js';
 import type { Facts } from '../../src/failover/facts.js';
 import { findingsOf, refusing } from '../../src/failover/findings/all.js';
 import { healthyFacts, withInspection, withNode } from '../fakes/facts.js';
+import { reportOf } from '../fakes/history.js';
 import { proxyOf } from '../fakes/proxies.js';
 
 interface Case {
@@ -68,6 +69,12 @@ const proxies =
     ...facts,
     proxies: { kind: 'answer', value: { proxies: states, problems: [] } },
   });
+
+const history =
+  (...reports: readonly SwitchoverReport[]) =>
+  (facts: Facts): Facts => ({ ...facts, history: { kind: 'answer', value: { reports, problems: [] } } });
+
+const released = { name: 'release', ms: 70, error: '' };
 
 const bouncer = (parts: object): ProxyState =>
   proxyOf('app01', { bouncers: [{ ...proxyOf('x').bouncers[0], name: '6432', ...parts } as never] });
@@ -233,7 +240,49 @@ const families: Readonly<Record<string, readonly Case[]>> = {
       }),
       finds: ['forbids', 'lock-held', '', /other on ops1, pid 7, since 2026-01-01/],
     },
-    { what: 'no history', finds: ['notice', 'no-history', '', /no earlier switchover/] },
+    {
+      what: 'the history cannot be read',
+      change: (facts) => ({ ...facts, history: { kind: 'failure', error: 'etcd: silent', why: 'other' } }),
+      finds: ['forbids', 'etcd-silent', '', /etcd: silent/],
+    },
+    {
+      what: 'no history: what is missing, and how long clients wait at most',
+      change: history(),
+      options: { pauseExpiry: 25_000 },
+      finds: [
+        'overridable',
+        'no-history',
+        '',
+        /^no switchover .*cannot be told: at most 25s, by pause-expiry$/,
+      ],
+    },
+    {
+      what: 'no history, and a pause without an end',
+      change: history(),
+      options: { pauseExpiry: 'never' },
+      finds: ['overridable', 'no-history', '', /without a limit/],
+    },
+    {
+      what: 'a history in which no run moved the primary',
+      change: history(
+        reportOf('rolled-back', { status: 4, steps: [{ name: 'pause', ms: 5_000, error: 'app01: open' }] }),
+        reportOf('gave-up', {
+          status: 5,
+          steps: [{ name: 'migrate', ms: 25_000, error: 'no writes' }, released],
+        }),
+        reportOf('not-begun', { status: 6, steps: [{ name: 'migrate', ms: 1, error: 'lost' }, released] }),
+        reportOf('unpaused', { pause: 0 }),
+      ),
+      finds: ['overridable', 'no-history', '', /no switchover that moved the primary/],
+    },
+    {
+      what: 'a history that is not understood',
+      change: (facts) => ({
+        ...facts,
+        history: { kind: 'answer', value: { reports: [], problems: ['/pgcm/history/x is no report'] } },
+      }),
+      finds: ['overridable', 'no-history', '', /not understood: 1, such as \/pgcm\/history\/x/],
+    },
   ],
   bouncers: [
     {
@@ -334,6 +383,29 @@ describe('findings', () => {
       sender('pg02', { lag: 1_000 })(facts),
     );
     assert.deepEqual(refusing(findingsOf(busy, options, 'test'), { force: false }), []);
+  });
+
+  it('one switchover that moved the primary is a history, whatever became of its clean-up and of other runs', async () => {
+    const { facts, options } = await healthyFacts();
+    const refused = reportOf('refused', {
+      status: 3,
+      pause: 0,
+      steps: [{ name: 'check', ms: 1, error: 'x' }],
+    });
+    for (const one of [reportOf('done'), reportOf('rejoin-left', { status: 6, outcome: 'cleanup-left' })]) {
+      const found = findingsOf(history(refused, one)(facts), options, 'test');
+      assert.deepEqual(
+        found.filter(({ kind }) => kind === 'no-history'),
+        [],
+      );
+    }
+  });
+
+  it('no history is told only when it is known that there is none', async () => {
+    const { facts, options } = await healthyFacts();
+    const unread: Facts = { ...facts, history: { kind: 'failure', error: 'etcd: silent', why: 'other' } };
+    const kinds = refusing(findingsOf(unread, options, 'test'), { force: true }).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['etcd-silent']);
   });
 
   it('--force overrides what risks only waiting, and nothing else', async () => {

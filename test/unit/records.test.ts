@@ -63,7 +63,8 @@ const report: SwitchoverReport = {
   from: { name: 'pg01', address: '10.77.0.11' },
   to: undefined,
   steps: [{ name: 'check', ms: 80, error: '' }],
-  findings: [{ weight: 'notice', kind: 'no-history', subject: '', text: 'none yet', wayOut: '' }],
+  findings: [{ weight: 'overridable', kind: 'no-history', subject: '', text: 'none yet', wayOut: '--force' }],
+  forced: true,
   pause: 2_700,
   longestWait: undefined,
 };
@@ -87,6 +88,10 @@ describe('records', () => {
     assert.deepEqual(there(proxyState, proxy), proxy);
     assert.deepEqual(there(topology, view), view);
     assert.deepEqual(there(switchoverReport, report), report);
+    const older = JSON.parse(switchoverReport.serialise(report)) as Record<string, unknown>;
+    delete older['forced'];
+    const read = switchoverReport.parse(Buffer.from(JSON.stringify(older)), '/key');
+    assert.deepEqual(read, { ...report, forced: false });
     const holder = { id: 'S1', host: 'pg01', pid: 42, since: '2025-01-01T00:00:00Z' };
     assert.deepEqual(there(lockHolder, holder), holder);
     const seen = { id: 'app01', host: 'app01', since: '2025-01-01T00:00:00Z' };

@@ -335,6 +335,10 @@ describe('the history', () => {
     assert.match(text, /^ {2}failed: pause: app01: a transaction is open$/m);
     assert.match(text, /^ {2}overridable \(blocker\): pid 7 open for 1m: end it$/m);
     assert.match(text, /not understood: \/pgcm\/history\/x/);
+    assert.match(
+      historyText({ reports: [{ ...failed, forced: true }], problems: [] }),
+      /overridden by --force \(blocker\)/,
+    );
     assert.ok(text.indexOf('run-9') < text.indexOf('run-8'));
   });
 

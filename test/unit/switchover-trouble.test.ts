@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PgcmError } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
+import { describeReport } from '../../src/failover/report.js';
 import { leftovers, nothing, order, run } from '../fakes/switchover-run.js';
 import { fail, FakeCluster, hang } from '../fakes/switchover.js';
 
@@ -28,6 +29,29 @@ describe('a switchover and what stands in its way', () => {
     other.transactions = [blocker];
     assert.equal((await run(other, other.context({ terminateBlockers: 30_000 }))).status, 0);
     assert.ok(order(other).indexOf('terminate') < order(other).indexOf('pause'));
+  });
+
+  it('refuses the first switchover of a cluster, touching nothing; the second needs no force', async () => {
+    const cluster = new FakeCluster();
+    cluster.earlier = [];
+    const refused = await run(cluster);
+    assert.equal(refused.status, 3);
+    assert.match(
+      refused.message,
+      /no switchover that moved the primary.*; --force goes on in spite of that$/,
+    );
+    assert.deepEqual([order(cluster), cluster.reports], [['health'], []]);
+
+    const forced = await run(cluster, cluster.context({ force: true }));
+    assert.equal(forced.status, 0, forced.message);
+    assert.match(describeReport(forced), /\n {2}overridden by --force: no switchover /);
+    const logged = cluster.log.of(events.checkFinding).map(({ msg }) => msg);
+    assert.match(logged.join('\n'), /overridden by --force: no switchover /);
+
+    cluster.onMove = () => cluster.promote('pg01');
+    const second = await run(cluster);
+    assert.equal(second.status, 0, second.message);
+    assert.doesNotMatch(describeReport(second), /no switchover|overridden/);
   });
 
   it('refuses when another run has moved the primary while it waited for the lock', async () => {

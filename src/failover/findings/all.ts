@@ -14,7 +14,7 @@ export function findingsOf(facts: Facts, options: SwitchoverOptions, ownId: stri
     ...nodeFindings(facts),
     ...managerFindings(facts, ownId),
     ...replicationFindings(facts, options),
-    ...etcdFindings(facts, ownId),
+    ...etcdFindings(facts, ownId, options.pauseExpiry),
     ...bouncerFindings(facts, options.pauseExpiry),
     ...blockerFindings(facts, options),
   ];

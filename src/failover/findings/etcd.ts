@@ -1,13 +1,19 @@
 import type { FoundLock } from '../../domain/stores.js';
 import type { Finding } from '../../domain/switchover.js';
+import type { Milliseconds } from '../../domain/time.js';
+import { formatDuration } from '../../runtime/durations.js';
 import { addressOf } from '../candidates.js';
+import { expectedPause } from '../expected-pause.js';
 import { primaryNode, valueOf, type Answer, type Facts } from '../facts.js';
-import { forbids, notice } from './finding.js';
-import { pausesOf } from '../expected-pause.js';
+import { forbids, notice, overridable } from './finding.js';
 
 /** What etcd says: where clients are led, who else runs a switchover, how the last ones went. */
-export function etcdFindings(facts: Facts, ownId: string): readonly Finding[] {
-  return [...unread(facts), ...route(facts), ...lock(facts.lock, ownId), ...history(facts)];
+export function etcdFindings(
+  facts: Facts,
+  ownId: string,
+  expiry: Milliseconds | 'never',
+): readonly Finding[] {
+  return [...unread(facts), ...route(facts), ...lock(facts.lock, ownId), ...history(facts, expiry)];
 }
 
 function unread({
@@ -18,8 +24,8 @@ function unread({
   lock: found,
   history: past,
 }: Facts): readonly Finding[] {
-  const needed = [published, proxies, found].flatMap(failureOf);
-  const useful = [seen, topology, past].flatMap(failureOf);
+  const needed = [published, proxies, found, past].flatMap(failureOf);
+  const useful = [seen, topology].flatMap(failureOf);
   return [
     ...needed.map((text) => forbids({ kind: 'etcd-silent', text, wayOut: 'bring etcd back first' })),
     ...useful.map((text) => notice({ kind: 'etcd-silent', text })),
@@ -71,10 +77,19 @@ function describeHolder({ holder, revision, key }: FoundLock): string {
   return `switchover ${holder.id} on ${holder.host}, pid ${holder.pid}, since ${holder.since}`;
 }
 
-/** A cluster's first switchover must be possible, so nothing is refused for it. */
-function history(facts: Facts): readonly Finding[] {
-  const reports = valueOf(facts.history);
-  if (reports === undefined || pausesOf(reports).length > 0) return [];
-  const text = 'no earlier switchover of this cluster tells how long clients would wait';
-  return [notice({ kind: 'no-history', text })];
+/** An operator who has never seen this cluster move its primary has to say that a wait of unknown length is fine. */
+function history(facts: Facts, expiry: Milliseconds | 'never'): readonly Finding[] {
+  const listing = valueOf(facts.history);
+  if (listing === undefined || expectedPause(listing.reports) !== undefined) return [];
+  const { problems } = listing;
+  const unread =
+    problems.length === 0 ? '' : `; reports not understood: ${problems.length}, such as ${problems[0] ?? ''}`;
+  const most =
+    expiry === 'never'
+      ? 'without a limit, as pause-expiry is 0'
+      : `at most ${formatDuration(expiry)}, by pause-expiry`;
+  const text = `no switchover that moved the primary of this cluster is on record, so how long clients will wait cannot be told: ${most}${unread}`;
+  const wayOut =
+    'if that is fine: --force, which overrides every overridable finding, so look at the other ones first';
+  return [overridable({ kind: 'no-history', text, wayOut })];
 }

@@ -26,3 +26,10 @@ export function describeFinding({ subject, text, wayOut }: Finding): string {
   const what = subject === '' ? text : `${subject}: ${text}`;
   return wayOut === '' ? what : `${what} (${wayOut})`;
 }
+
+/** With its weight in front. @param forced whether --force overrides it, where it can be: the way out was taken then */
+export function describeWeighed(finding: Finding, forced: boolean): string {
+  return forced && finding.weight === 'overridable'
+    ? `overridden by --force: ${describeFinding({ ...finding, wayOut: '' })}`
+    : `${finding.weight}: ${describeFinding(finding)}`;
+}

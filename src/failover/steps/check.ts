@@ -2,7 +2,7 @@ import { events } from '../../domain/events.js';
 import type { SwitchoverContext } from '../context.js';
 import { inspectionTimeout } from '../facts.js';
 import { requireNone, settled, SETTLED_WITHIN } from '../examine.js';
-import { describeFinding } from '../findings/finding.js';
+import { describeFinding, describeWeighed } from '../findings/finding.js';
 import { bounded, type Step } from '../pipeline.js';
 
 /** Nothing speaks against a move: of what risks data nothing at all, of what risks waiting nothing but by --force. */
@@ -18,7 +18,9 @@ export const check: Step<SwitchoverContext> = bounded({
     );
     const refusals = await settled(context, signal);
     for (const finding of context.findings.filter((one) => !refusals.includes(one))) {
-      log.warn(events.checkFinding, { kind: finding.kind, weight: finding.weight }, describeFinding(finding));
+      const { kind, weight } = finding;
+      const text = weight === 'notice' ? describeFinding(finding) : describeWeighed(finding, true);
+      log.warn(events.checkFinding, { kind, weight }, text);
     }
     // A lock that somebody holds is waited for in the next step, and looked at everything again then.
     const others = refusals.filter(({ kind }) => kind !== 'lock-held');

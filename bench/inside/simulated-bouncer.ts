@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import type { Bouncer, BouncerDatabase } from '../../src/domain/bouncer.js';
 
 /** The one file that its proxy writes and it reads, and the one in which it keeps whether it is paused. */
@@ -19,11 +19,15 @@ export class SimulatedBouncer implements Bouncer {
   #databases: readonly BouncerDatabase[] = [];
   #loginRetry = loginRetryOfFile;
   #isPaused = false;
+  /** The file of its pause: one byte, open as long as the process runs. */
+  readonly #state: number;
 
   constructor(
     readonly name: string,
     private readonly files: BouncerFiles,
-  ) {}
+  ) {
+    this.#state = openSync(files.pause, 'w+');
+  }
 
   databases(): Promise<readonly BouncerDatabase[]> {
     return Promise.resolve(this.#databases.map((database) => ({ ...database, paused: this.#isPaused })));
@@ -65,10 +69,10 @@ export class SimulatedBouncer implements Bouncer {
   }
 
   #keep(paused: boolean): void {
-    const draft = `${this.files.pause}.draft`;
-    writeFileSync(draft, paused ? 'paused' : 'running');
-    renameSync(draft, this.files.pause);
-    this.#isPaused = readFileSync(this.files.pause, 'utf8') === 'paused';
+    writeSync(this.#state, paused ? 'p' : 'r', 0);
+    const readBack = Buffer.alloc(1);
+    readSync(this.#state, readBack, 0, 1, 0);
+    this.#isPaused = readBack.toString() === 'p';
   }
 }
 

@@ -19,7 +19,7 @@ export interface RegistrationOptions<T> {
   readonly key: string;
   readonly serialise: (state: T) => string;
   /** What is written beside it with the first state under each lease. */
-  readonly also?: (state: T) => readonly Operation[];
+  readonly also?: () => readonly Operation[];
   /** How long the key outlives its writer; whole seconds. */
   readonly ttl?: Milliseconds;
 }
@@ -32,12 +32,6 @@ const BACKOFF: Backoff = { min: 50, max: 500 };
 
 /** Between two reads of our own key, which is watched: for the case that the watch went silent. */
 const POLL_INTERVAL: Milliseconds = 60_000;
-
-/** A state as it is written, serialised when it was set. */
-interface Wanted {
-  readonly text: string;
-  readonly also: readonly Operation[];
-}
 
 /**
  * A key under a lease of its own that says what its writer is and does. A state is written at once, one
@@ -52,7 +46,8 @@ export class LeasedRegistration<T> implements Registration<T> {
   readonly #key: GuardedKey;
   /** Set for every reason to look again: another state, or news of the key. */
   readonly #news = new Latest(0);
-  #wanted: Wanted | undefined;
+  /** The state as it is written, serialised when it was set. */
+  #wanted: string | undefined;
   #lastTrouble = '';
 
   constructor(etcd: Etcd, options: RegistrationOptions<T>, log: Log) {
@@ -64,8 +59,7 @@ export class LeasedRegistration<T> implements Registration<T> {
   }
 
   set(state: T): void {
-    const { serialise, also } = this.#options;
-    this.#wanted = { text: serialise(state), also: also?.(state) ?? [] };
+    this.#wanted = this.#options.serialise(state);
     this.#wake();
   }
 
@@ -120,19 +114,20 @@ export class LeasedRegistration<T> implements Registration<T> {
     for (let failures = 0; !signal.aborted;) {
       const { value: news } = this.#news;
       const wanted = this.#wanted;
-      const wait = wanted === undefined ? undefined : own.dueIn(wanted.text, monotonic());
+      const wait = wanted === undefined ? undefined : own.dueIn(wanted, monotonic());
       if (wanted === undefined || wait === undefined || wait > 0) {
         await this.#news.changed(wait, signal);
         continue;
       }
       if (own.isTaken) this.#sayTaken();
       try {
-        const put = { value: wanted.text, lease: lease.id, also: own.isWritten ? [] : wanted.also };
+        const also = own.isWritten ? [] : (this.#options.also?.() ?? []);
+        const put = { value: wanted, lease: lease.id, also };
         const outcome = await this.#key.put(put, signal);
         // Nothing guards it: the key was made and deleted just now.
         if (outcome.kind === 'guarded') continue;
         if (!own.isWritten) this.#log.info(events.etcdRegistered, { lease: lease.id.toString(16) });
-        own.wrote(wanted.text, outcome.revision);
+        own.wrote(wanted, outcome.revision);
         failures = 0;
         this.#lastTrouble = '';
       } catch (error) {

@@ -53,8 +53,11 @@ const API = 'api';
 
 /** A bouncer that restarted runs: so late it is paused again. */
 const LOOK_INTERVAL: Milliseconds = 250;
-/** After a pause has begun: who waits is seen, also when it lasts shorter than the interval. */
-const FIRST_LOOK: Milliseconds = 25;
+/**
+ * After a pause has begun: who waits is seen, also when it lasts shorter than the interval. Not while the others'
+ * pauses are still waited for, where many proxies share a host.
+ */
+const FIRST_LOOK: Milliseconds = 150;
 
 /** One for all: to make an error takes longer than the rest of it, and clients wait. */
 const CUT_SHORT = new PgcmError('aborted', 'a look at the paused bouncers was cut short');

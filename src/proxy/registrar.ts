@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Bouncer, PauseScope } from '../domain/bouncer.js';
 import type { HoldState } from '../domain/hold.js';
 import type { Registration } from '../domain/stores.js';
@@ -40,7 +41,6 @@ export class Registrar implements Service {
   readonly #options: RegistrarOptions;
   readonly #looks = new Latest<readonly BouncerLook[]>([]);
   #told: ProxyState | undefined;
-  #toldText = '';
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -79,10 +79,13 @@ export class Registrar implements Service {
   async #tellForever(signal: AbortSignal): Promise<void> {
     const { routes, requests, keeper, hold, leisure = LEISURE } = this.#options;
     while (!signal.aborted) {
-      if (toldBy(this.#state()) !== this.#toldText) {
-        if (this.#isPaused()) await requests.pause.changed(leisure, signal);
-        const state = this.#state();
-        [this.#told, this.#toldText] = [state, toldBy(state)];
+      let state = this.#state();
+      if (this.#told === undefined || !isSame(state, this.#told)) {
+        if (this.#isPaused()) {
+          await requests.pause.changed(leisure, signal);
+          state = this.#state();
+        }
+        this.#told = state;
         this.#options.registration.set(state);
       }
       await anyChanged(
@@ -131,11 +134,8 @@ function troubleOf(state: RouteState): string {
   return state.kind === 'failing' ? state.problems.join('; ') : '';
 }
 
-/** A state as text, to be compared. How many clients wait changes all the time; whether any does is worth a write. */
-function toldBy(state: ProxyState): string {
-  return JSON.stringify({
-    ...state,
-    route: state.route && { ...state.route, revision: state.route.revision.toString() },
-    clientsWaiting: state.clientsWaiting > 0,
-  });
+/** How many clients wait changes all the time; whether any does is worth a write. */
+function isSame(one: ProxyState, other: ProxyState): boolean {
+  const told = (state: ProxyState): unknown => ({ ...state, clientsWaiting: state.clientsWaiting > 0 });
+  return isDeepStrictEqual(told(one), told(other));
 }

@@ -1,3 +1,5 @@
+import { withEither } from './deadline.js';
+
 /**
  * Does `work` for each item, so many at a time. The first failure ends the others through their signal;
  * all have ended when this returns.
@@ -10,10 +12,9 @@ export async function inLanes<T>(
   work: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const failed = new AbortController();
-  const on = AbortSignal.any([signal, failed.signal]);
   const queue = [...items];
   const failures: unknown[] = [];
-  const lane = async (): Promise<void> => {
+  const lane = async (on: AbortSignal): Promise<void> => {
     try {
       for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item, on);
     } catch (error) {
@@ -22,6 +23,7 @@ export async function inLanes<T>(
       failed.abort(error);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  const lanes = Math.min(atOnce, items.length);
+  await withEither(signal, failed.signal, (on) => Promise.all(Array.from({ length: lanes }, () => lane(on))));
   if (failures.length > 0) throw failures[0];
 }

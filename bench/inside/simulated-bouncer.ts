@@ -1,4 +1,4 @@
-import { openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { ftruncateSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import type { Bouncer, BouncerDatabase } from '../../src/domain/bouncer.js';
 
 /** The one file that its proxy writes and it reads, and the one in which it keeps whether it is paused. */
@@ -19,7 +19,7 @@ export class SimulatedBouncer implements Bouncer {
   #databases: readonly BouncerDatabase[] = [];
   #loginRetry = loginRetryOfFile;
   #isPaused = false;
-  /** The file of its pause: one byte, open as long as the process runs. */
+  /** The file of its pause, open as long as the process runs. */
   readonly #state: number;
 
   constructor(
@@ -69,10 +69,11 @@ export class SimulatedBouncer implements Bouncer {
   }
 
   #keep(paused: boolean): void {
-    writeSync(this.#state, paused ? 'p' : 'r', 0);
-    const readBack = Buffer.alloc(1);
-    readSync(this.#state, readBack, 0, 1, 0);
-    this.#isPaused = readBack.toString() === 'p';
+    const word = paused ? 'paused' : 'running';
+    ftruncateSync(this.#state, writeSync(this.#state, word, 0));
+    const readBack = Buffer.alloc(word.length);
+    readSync(this.#state, readBack, 0, word.length, 0);
+    this.#isPaused = readBack.toString() === 'paused';
   }
 }
 

@@ -50,6 +50,9 @@ const LOOK_INTERVAL: Milliseconds = 3_000;
 /** Changes that arrive together, as in a switchover, become one RELOAD; and standbys that flap never many. */
 const STANDBY_INTERVAL: Milliseconds = 3_000;
 
+/** One for all: to make an error takes longer than it seems, and clients wait. */
+const NEWER = new PgcmError('aborted', 'a newer route is there');
+
 /** Keeps the PgBouncers of this host leading to the published route. */
 export class RouteProxy implements Service {
   readonly name = 'proxy';
@@ -149,7 +152,7 @@ export class RouteProxy implements Service {
     }
     this.#publishedAt = monotonic();
     this.#wanted.set(route);
-    this.#turn.abort(new PgcmError('aborted', `a newer route is there: ${route.address}`));
+    this.#turn.abort(NEWER);
   }
 
   #keeping(): string {

@@ -27,6 +27,9 @@ const TEMPORARY_IS_STALE_AFTER = 60_000;
 
 let count = 0;
 
+/** The files beside which this process has looked for what a killed one left. */
+const swept = new Set<string>();
+
 /** What a file has besides its content; what is undefined is as in the file that is replaced. */
 export interface Attributes {
   readonly uid?: number | undefined;
@@ -69,7 +72,9 @@ export async function writeConfigFile(
       hasAttributes(existing, replacing.attributes) &&
       content.equals(readFileSync(target));
     if (!isThere) await replace(target, content, { existing, ...replacing }, signal);
-    await removeStaleTemporaries(target);
+    // Only an earlier life leaves any: this one removes its own.
+    if (!swept.has(target)) await removeStaleTemporaries(target);
+    swept.add(target);
     return isThere ? 'unchanged' : 'written';
   } catch (error) {
     if (error instanceof PgcmError) throw error;

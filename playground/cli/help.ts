@@ -10,7 +10,7 @@ Commands
   status               what is up and who is primary (--json for programs)
   exec NODE [CMD...]   run a command in a host, a shell without one; its exit status is handed on
   psql NODE [ARGS...]  psql as postgres on a node
-  kill NODE            power loss
+  kill NODE            power loss: it falls silent at once, and ends none of its connections
   start NODE           boot it again with what its disk has (also after it was fenced)
   cut NODE             cut its network cable; a Postgres node is fenced (powered off) soon after
   heal NODE            join it again; one that was fenced stays off: then also \`start\`

@@ -6,6 +6,7 @@ import type { ProxyHold, ProxyPause, ProxyState } from '../domain/switchover.js'
 import type { Milliseconds } from '../domain/time.js';
 import type { PauseNews } from '../pausing/pause-keeper.js';
 import { sleep, untilAborted } from '../runtime/deadline.js';
+import { untilIdle } from '../runtime/idle.js';
 import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import { lookAt, type BouncerLook } from './look.js';
@@ -32,6 +33,8 @@ export interface RegistrarOptions {
 }
 
 const LEISURE: Milliseconds = 100;
+/** How long what nobody waits for may wait for the other work of this process. */
+const PATIENCE: Milliseconds = 500;
 
 const LOOK_INTERVAL: Milliseconds = 10_000;
 
@@ -81,10 +84,9 @@ export class Registrar implements Service {
     while (!signal.aborted) {
       let state = this.#state();
       if (this.#told === undefined || !isSame(state, this.#told)) {
-        if (this.#isPaused()) {
-          await requests.pause.changed(leisure, signal);
-          state = this.#state();
-        }
+        if (this.#isPaused()) await requests.pause.changed(leisure, signal);
+        else if (!this.#isAwaited(state)) await untilIdle(PATIENCE);
+        state = this.#state();
         this.#told = state;
         this.#options.registration.set(state);
       }
@@ -93,6 +95,11 @@ export class Registrar implements Service {
         signal,
       );
     }
+  }
+
+  /** A switchover waits to hear it. Of a route nobody does: to lead clients there comes first, of all proxies of this process. */
+  #isAwaited({ pause }: ProxyState): boolean {
+    return this.#told === undefined || !isDeepStrictEqual(pause, this.#told.pause);
   }
 
   /** It has said so. Next everybody waits to hear that clients run: the rest is told with that, or a moment later. */

@@ -17,3 +17,10 @@ export function wholeNumber(option: string, text: string, least: number): number
   if (/^\d{1,6}$/.test(text) && Number(text) >= least) return Number(text);
   throw new UsageError(`--${option}: '${text}' is not a whole number from ${least} up`);
 }
+
+/** @throws UsageError unless the word is one of these */
+export function oneOf<const W extends string>(option: string, word: string, words: readonly W[]): W {
+  const found = words.find((one) => one === word);
+  if (found === undefined) throw new UsageError(`--${option}: '${word}' is none of ${words.join(', ')}`);
+  return found;
+}

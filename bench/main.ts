@@ -1,9 +1,10 @@
 /** `npm run bench -- switchover|loss|routes|idle`. The last line of its output is one JSON object. */
-import { readArguments, wholeNumber } from './arguments.js';
+import { oneOf, readArguments, wholeNumber } from './arguments.js';
 import { UsageError } from './errors.js';
-import { faultNames, type FaultName } from './faults.js';
+import { faultNames } from './faults.js';
 import { benchIdle } from './idle.js';
 import { benchLoss } from './loss.js';
+import { etcdRoles } from './records.js';
 import { benchRoutes } from './routes.js';
 import { runProgram } from './program.js';
 import { benchSwitchover, benchWithPgbench, benchWithProxies } from './switchover.js';
@@ -13,7 +14,7 @@ const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--bre
        npm run bench -- switchover --pgbench [--pgbench-scale N] [--pgbench-rate N] [--runs N] [OPTIONS]
        npm run bench -- switchover --proxies N [--runs N] [OPTIONS]
        npm run bench -- loss [--fault power|postgres|cut] [--runs N] [--clients N] [--breakdown] [OPTIONS]
-       npm run bench -- routes [--proxies N] [--puts N] [--seconds SECONDS]
+       npm run bench -- routes [--proxies N] [--puts N] [--kill follower|leader] [--seconds SECONDS]
        npm run bench -- idle [--settle SECONDS] [--seconds SECONDS] [OPTIONS]
 
 switchover  Clients write through the bouncers of all Postgres nodes and app hosts while \`pgcm failover\`
@@ -44,7 +45,7 @@ loss        The same when the primary is lost under clients that write through t
   --clients N         (8)
 routes      How soon many proxies in one process, each with its own etcd client, watches, lease and simulated
             PgBouncer, apply a new route: with 10, with 100 and with N of them, on three etcd members in
-            the package layer, whose leader is killed and started again meanwhile. Prints, as JSON:
+            the package layer, one of which is killed and started again meanwhile. Prints, as JSON:
               applied_ms   put of a new route, until a proxy's bouncer was seen to lead there
               acked_ms     until its acknowledgement was seen in etcd
               missed       routes that a proxy had not applied within 10 s; reordered: an older one
@@ -52,6 +53,8 @@ routes      How soon many proxies in one process, each with its own etcd client,
               idle         what they cost when nothing changes, over --seconds (20)
   --proxies N         (1000)
   --puts N            new routes, one after the other (30)
+  --kill follower     a member of etcd that follows is killed (the default)
+         leader       the one that leads: that ends every watch, on all members
 idle        Memory and CPU of supervise (with its child processes) and proxy when nothing happens: the
             means of --seconds (60) after --settle (60).
 
@@ -69,12 +72,6 @@ function isBench(word: string | undefined): word is keyof typeof usualClients {
   return word !== undefined && Object.hasOwn(usualClients, word);
 }
 
-function faultOf(word: string): FaultName {
-  const fault = faultNames.find((name) => name === word);
-  if (fault === undefined) throw new UsageError(`--fault: '${word}' is none of ${faultNames.join(', ')}`);
-  return fault;
-}
-
 const status = await runProgram('bench', async (signal) => {
   const { values, positionals } = readArguments({
     args: process.argv.slice(2),
@@ -88,6 +85,7 @@ const status = await runProgram('bench', async (signal) => {
       'pgbench-rate': { type: 'string', default: '200' },
       proxies: { type: 'string' },
       puts: { type: 'string', default: '30' },
+      kill: { type: 'string', default: 'follower' },
       settle: { type: 'string', default: '60' },
       seconds: { type: 'string' },
       name: { type: 'string' },
@@ -111,7 +109,8 @@ const status = await runProgram('bench', async (signal) => {
   const proxies = wholeNumber('proxies', values.proxies ?? usualProxies[bench], 0);
   if (bench === 'routes') {
     const puts = wholeNumber('puts', values.puts, 3);
-    return benchRoutes({ proxies: Math.max(1, proxies), puts, idleSeconds: seconds, print, signal });
+    const kill = oneOf('kill', values.kill, etcdRoles);
+    return benchRoutes({ proxies: Math.max(1, proxies), puts, kill, idleSeconds: seconds, print, signal });
   }
   const switchover = {
     runs: wholeNumber('runs', values.runs, 1),
@@ -120,7 +119,7 @@ const status = await runProgram('bench', async (signal) => {
     print,
     signal,
   };
-  const loss = { ...switchover, fault: faultOf(values.fault) };
+  const loss = { ...switchover, fault: oneOf('fault', values.fault, faultNames) };
   const pgbench = {
     scale: wholeNumber('pgbench-scale', values['pgbench-scale'], 1),
     rate: wholeNumber('pgbench-rate', values['pgbench-rate'], 1),

@@ -103,11 +103,16 @@ export type ProxiesRecord =
   | { readonly kind: 'ended'; readonly at: number; readonly rssMb: number };
 
 /** What the driver of `bench routes` is to do, in the package layer. */
+export const etcdRoles = ['follower', 'leader'] as const;
+export type EtcdRole = (typeof etcdRoles)[number];
+
 export interface RoutesConfig {
   /** So many proxies, one size after the other; the last one is the benchmark's own. */
   readonly sizes: readonly number[];
   /** New routes for each size. */
   readonly puts: number;
+  /** Which member of etcd is killed in the middle: every watch ends when it is the leader. */
+  readonly kill: EtcdRole;
   /** To look for so long at what proxies cost when nothing changes. */
   readonly idleSeconds: number;
 }

@@ -4,6 +4,7 @@ import type { Etcd } from '../../src/etcd/client.js';
 import type { EtcdRouteStore } from '../../src/etcd/route-store.js';
 import type { EtcdMember, EtcdServers } from '../../test/contract/etcd-server.js';
 import { machineClock } from '../clock.js';
+import type { EtcdRole } from '../records.js';
 import type { Put } from '../route-figures.js';
 import type { Acknowledgements } from './acknowledgements.js';
 
@@ -16,6 +17,7 @@ const burst = 5;
 
 export interface RoutePutsParts {
   readonly servers: EtcdServers;
+  readonly kill: EtcdRole;
   readonly etcd: Etcd;
   readonly routes: EtcdRouteStore;
   readonly acknowledgements: Acknowledgements;
@@ -37,14 +39,14 @@ export class RoutePuts {
   }
 
   async run(count: number): Promise<void> {
-    const { servers, cpu, print } = this.#parts;
+    const { servers, kill, cpu, print } = this.#parts;
     const [killAt, startAt] = [Math.floor(count / 3), Math.floor((2 * count) / 3)];
     let killed: EtcdMember | undefined;
     for (let number = 0; number < count; number++) {
       if (number === killAt) {
-        killed = await servers.leader();
+        killed = await servers[kill]();
         await killed.kill();
-        print(`put ${number + 1}: etcd's leader was killed just now`);
+        print(`put ${number + 1}: a ${kill} of etcd was killed just now`);
       }
       if (number === startAt) {
         killed?.start();

@@ -47,7 +47,7 @@ const endTimeoutMs = 60_000;
 export async function measureSize(
   servers: EtcdServers,
   size: number,
-  { puts, idleSeconds }: RoutesConfig,
+  { puts, kill, idleSeconds }: RoutesConfig,
   print: (line: string) => void,
   signal: AbortSignal,
 ): Promise<SizeReport> {
@@ -71,7 +71,7 @@ export async function measureSize(
     const idle = await idleCost(servers, program, idleSeconds, signal);
     const { pid } = program;
     const putter = new RoutePuts({
-      ...{ servers, etcd, routes, acknowledgements, proxies, print, signal },
+      ...{ servers, kill, etcd, routes, acknowledgements, proxies, print, signal },
       cpu: () => cpuOf(pid),
     });
     await Promise.race([putter.run(puts), following]);

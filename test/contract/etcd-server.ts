@@ -123,6 +123,14 @@ export class EtcdServers {
     return leader;
   }
 
+  /** One that does not lead. */
+  async follower(): Promise<EtcdMember> {
+    const leader = await this.leader();
+    const follower = this.members.find((member) => member !== leader);
+    assert.ok(follower, 'there is no other member');
+    return follower;
+  }
+
   /** Ends all members and removes their data. */
   async stop(): Promise<void> {
     await this.killAll();

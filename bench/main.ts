@@ -52,7 +52,7 @@ routes      How soon many proxies in one process, each with its own etcd client,
                            after a newer one
               idle         what they cost when nothing changes, over --seconds (20)
   --proxies N         (1000)
-  --puts N            new routes, one after the other (30)
+  --puts N            new routes, one after the other (50)
   --kill follower     a member of etcd that follows is killed (the default)
          leader       the one that leads: that ends every watch, on all members
 idle        Memory and CPU of supervise (with its child processes) and proxy when nothing happens: the
@@ -84,7 +84,7 @@ const status = await runProgram('bench', async (signal) => {
       'pgbench-scale': { type: 'string', default: '30' },
       'pgbench-rate': { type: 'string', default: '200' },
       proxies: { type: 'string' },
-      puts: { type: 'string', default: '30' },
+      puts: { type: 'string', default: '50' },
       kill: { type: 'string', default: 'follower' },
       settle: { type: 'string', default: '60' },
       seconds: { type: 'string' },

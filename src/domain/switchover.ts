@@ -1,3 +1,4 @@
+import type { BouncerInspection } from './inspection.js';
 import type { Revision } from './route.js';
 import type { Milliseconds } from './time.js';
 
@@ -28,15 +29,6 @@ export type ProxyPause =
   /** Its clients run; why the pause did not come about. */
   | { readonly kind: 'failed'; readonly request: string; readonly error: string };
 
-/** One PgBouncer of a proxy's, as the checks of a switchover need it. */
-export interface ProxyBouncer {
-  readonly name: string;
-  /** Why its console does not answer; empty when it does. */
-  readonly error: string;
-  readonly sessionPooled: readonly string[];
-  readonly queryWaitTimeout: Milliseconds | undefined;
-}
-
 /** Whether clients wait because the primary takes none; `over`: they did, for too long. See HoldState. */
 export type ProxyHold = { readonly kind: 'none' } | { readonly kind: 'held' | 'over'; readonly why: string };
 
@@ -56,7 +48,7 @@ export interface ProxyState {
   /** Clients that waited at the last look, and the longest wait of the last pause. */
   readonly clientsWaiting: number;
   readonly longestWait: Milliseconds;
-  readonly bouncers: readonly ProxyBouncer[];
+  readonly bouncers: readonly BouncerInspection[];
   /** What it cannot do now; empty when all is well. */
   readonly error: string;
 }

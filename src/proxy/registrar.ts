@@ -4,12 +4,12 @@ import type { HoldState } from '../domain/hold.js';
 import type { Registration } from '../domain/stores.js';
 import type { ProxyHold, ProxyPause, ProxyState } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
+import { inspectBouncer, type BouncerLook } from '../pausing/inspect-bouncer.js';
 import type { PauseNews } from '../pausing/pause-keeper.js';
 import { sleep, untilAborted } from '../runtime/deadline.js';
 import { untilIdle } from '../runtime/idle.js';
 import { anyChanged, Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
-import { lookAt, type BouncerLook } from './look.js';
 import type { RouteState, VerifiedRoute } from './route-state.js';
 
 export interface RegistrarOptions {
@@ -73,7 +73,9 @@ export class Registrar implements Service {
     while (!signal.aborted) {
       // During a pause the keeper looks itself, and nothing must stand before the RESUME.
       if (keeper.news.value.reasons.length === 0) {
-        this.#looks.set(await Promise.all(bouncers.map((one) => lookAt(one, follows(), timeout, signal))));
+        this.#looks.set(
+          await Promise.all(bouncers.map((one) => inspectBouncer(one, follows, timeout, signal))),
+        );
       }
       await sleep(lookInterval, signal);
     }
@@ -126,7 +128,7 @@ export class Registrar implements Service {
       clientsWaiting: isPaused ? news.clientsWaiting : waiting,
       // It is told when it is known: at the end of the pause.
       longestWait: isPaused ? (this.#told?.longestWait ?? 0) : news.longestWait,
-      bouncers: looks.map((look) => look.bouncer),
+      bouncers: looks.map((look) => look.inspection),
       error: troubleOf(routes.states.value),
     };
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ProxyBouncer, ProxyState } from '../domain/switchover.js';
+import type { BouncerInspection } from '../domain/inspection.js';
+import type { ProxyState } from '../domain/switchover.js';
 import { count, date, decimal, id, list, span, text } from './fields.js';
 import { JsonRecord } from './record.js';
 
@@ -85,7 +86,7 @@ export const proxyState = new JsonRecord<ProxyState, typeof schema>({
     hold: json.hold,
     clientsWaiting: json.clients_waiting,
     longestWait: json.longest_wait_ms,
-    bouncers: json.bouncers.map((one): ProxyBouncer => ({
+    bouncers: json.bouncers.map((one): BouncerInspection => ({
       name: one.name,
       error: one.error,
       sessionPooled: one.session_pooled,

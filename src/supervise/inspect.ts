@@ -1,7 +1,8 @@
 import type { ClusterManager } from '../domain/cluster.js';
 import { describeError } from '../domain/errors.js';
 import type { NodeInspection } from '../domain/inspection.js';
-import { inspectBouncer } from '../pausing/inspect-bouncer.js';
+import { leadingTo } from '../pausing/destination.js';
+import { inspectBouncer, type HeldDatabases } from '../pausing/inspect-bouncer.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
@@ -30,19 +31,20 @@ export async function inspectNode(
       return undefined;
     }
   };
+  const held: HeldDatabases = (databases) => [...leadingTo(bouncers.primary, databases)];
   const [node, proxy, ofManager, ofPostgres, ofBouncers] = await Promise.all([
     find("this node's name", (on) => manager.localName(on)),
     find('the proxy of this node', (on) => bouncers.proxyId(on)),
     find('the cluster manager', (on) => manager.inspect(on)),
     find('PostgreSQL', (on) => postgres.inspect(on)),
-    Promise.all(bouncers.all.map((bouncer) => inspectBouncer(bouncer, bouncers.primary, LONGEST, signal))),
+    Promise.all(bouncers.all.map((bouncer) => inspectBouncer(bouncer, held, LONGEST, signal))),
   ]);
   return {
     node: node ?? '',
     proxy: proxy ?? '',
     manager: ofManager,
     postgres: ofPostgres,
-    bouncers: ofBouncers,
+    bouncers: ofBouncers.map(({ inspection }) => inspection),
     problems,
   };
 }

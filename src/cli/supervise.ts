@@ -148,7 +148,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     postgres,
     gate,
     rejoin,
-    onPrepared: (switchover) => orphanRejoin.serves(switchover),
+    onPrepared: (mandate) => orphanRejoin.serves(mandate),
     promotion: {
       expect: () => {
         roleWatch.expectPromotion();

@@ -10,6 +10,8 @@ export interface Mandate {
   readonly switchover: string;
   /** The create revision of the lock's key. */
   readonly lockRevision: Revision;
+  /** This run was told to leave its old primary as it is: nobody brings that back in its place. */
+  readonly noRejoin?: true;
 }
 
 /** Checks mandates against the lock in etcd, by linearizable reads. */

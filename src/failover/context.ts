@@ -135,9 +135,10 @@ export function newContext(
 }
 
 /** What every rpc that acts bears from the lock on. */
-export function mandateOf({ held, holder }: SwitchoverContext): Mandate {
+export function mandateOf({ held, holder, options }: SwitchoverContext): Mandate {
   if (held === undefined) throw new PgcmError('internal', 'there is no mandate before the lock is held');
-  return { switchover: holder.id, lockRevision: held.revision };
+  const mandate = { switchover: holder.id, lockRevision: held.revision };
+  return options.rejoinTimeout === 'skip' ? { ...mandate, noRejoin: true } : mandate;
 }
 
 export function planOf({ plan }: SwitchoverContext): Plan {

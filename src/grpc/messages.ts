@@ -30,11 +30,14 @@ const mandate = z
   .object({
     switchover,
     lock_revision: z.string().regex(/^[1-9]\d{0,18}$/),
+    no_rejoin: z.boolean(),
   })
   .nullable()
-  .transform((sent): Mandate | undefined =>
-    sent === null ? undefined : { switchover: sent.switchover, lockRevision: BigInt(sent.lock_revision) },
-  );
+  .transform((sent): Mandate | undefined => {
+    if (sent === null) return undefined;
+    const found = { switchover: sent.switchover, lockRevision: BigInt(sent.lock_revision) };
+    return sent.no_rejoin ? { ...found, noRejoin: true } : found;
+  });
 
 const neededMandate = mandate.transform((sent, context): Mandate => {
   if (sent !== undefined) return sent;
@@ -95,7 +98,8 @@ export const anything = z.object({});
 /** How a mandate is sent; an absent one leaves the field out. */
 export function mandateMessage(sent: Mandate | undefined): { mandate?: object } {
   if (sent === undefined) return {};
-  return { mandate: { switchover: sent.switchover, lock_revision: String(sent.lockRevision) } };
+  const { switchover: id, lockRevision, noRejoin = false } = sent;
+  return { mandate: { switchover: id, lock_revision: String(lockRevision), no_rejoin: noRejoin } };
 }
 
 /** Checks a message. @throws PgcmError `invalid-answer` that names the field */

@@ -39,8 +39,8 @@ export interface SuperviseParts {
   readonly gate: MandateGate;
   readonly promotion: PromotionWatch;
   readonly rejoin: Rejoin;
-  /** A switchover has this node's primary write its checkpoint: it is about to move it away. */
-  readonly onPrepared: (switchover: string) => void;
+  /** A switchover is about to move the primary away from this node. It may be told more than once. */
+  readonly onPrepared: (mandate: Mandate) => void;
   readonly log: Log;
 }
 
@@ -104,32 +104,39 @@ export class SuperviseNode implements NodeService {
     mandate: Mandate | undefined,
     signal: AbortSignal,
   ): Promise<Located> {
-    const { manager, gate, log } = this.#parts;
-    const [granted, target] = await Promise.all([gate.open(mandate, signal), this.#target(member, signal)]);
+    const { manager, gate, onPrepared, log } = this.#parts;
+    const [granted, { target, isHere }] = await Promise.all([
+      gate.open(mandate, signal),
+      this.#target(member, signal),
+    ]);
     log.info(
       events.clientsMigrate,
       { target: target.name, address: target.address, switchover: mandate?.switchover },
       'asking the cluster manager to move the primary',
     );
     await granted.stillGood();
+    // There may have been no checkpoint, or this process may be a new one since.
+    if (isHere && mandate !== undefined) onPrepared(mandate);
     await manager.move(target.name, mandate?.switchover ?? UNNAMED, signal);
     return target;
   }
 
-  /** Only a member that is safe now, and where it is. */
-  async #target(member: string | undefined, signal: AbortSignal): Promise<Located> {
+  /** Only a member that is safe now, where it is, and whether the primary that it replaces is on this node. */
+  async #target(
+    member: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly target: Located; readonly isHere: boolean }> {
     const { manager, localName, addresses, recentLook, postgres } = this.#parts;
     const local = await localName(signal);
     const recent = recentLook(RECENT);
-    const here = recent?.primary.kind === 'one' && recent.primary.name === local;
+    const wasHere = recent?.primary.kind === 'one' && recent.primary.name === local;
     // Where PostgreSQL cannot be asked who streams, the cluster manager's word must be new.
-    const topology = here ? recent : await manager.look(signal);
+    const topology = wasHere ? recent : await manager.look(signal);
     const { name } = moveTarget(topology, member);
     const address = await addresses.of(name, signal);
-    if (topology.primary.kind === 'one' && topology.primary.name === local) {
-      requireStreamingSync(name, address, await postgres.senders(signal));
-    }
-    return { name, address };
+    const isHere = topology.primary.kind === 'one' && topology.primary.name === local;
+    if (isHere) requireStreamingSync(name, address, await postgres.senders(signal));
+    return { target: { name, address }, isHere };
   }
 
   async unmigrate(mandate: Mandate | undefined, signal: AbortSignal): Promise<void> {
@@ -141,7 +148,7 @@ export class SuperviseNode implements NodeService {
 
   async checkpoint(mandate: Mandate, signal: AbortSignal): Promise<void> {
     await this.#parts.gate.pass(mandate, signal);
-    this.#parts.onPrepared(mandate.switchover);
+    this.#parts.onPrepared(mandate);
     await this.#parts.postgres.checkpoint(signal);
   }
 

@@ -2,6 +2,7 @@ import type { Located, Topology } from '../domain/cluster.js';
 import { describeError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
+import type { Mandate } from '../domain/mandate.js';
 import type { RejoinOrder, RejoinOutcome } from '../domain/node-api.js';
 import type { Postgres } from '../domain/postgres.js';
 import type { HistoryStore, LockView } from '../domain/stores.js';
@@ -48,6 +49,7 @@ interface Served {
 /**
  * The rejoin of a switchover that died, or lost its lock, before it could ask for it. Else the old primary
  * would stay down, which the next switchover refuses. Its data are proven not to have diverged, as always.
+ * Known is what this process was asked for: the checkpoint, and the move where this node was asked for it.
  */
 export class OrphanRejoin implements Service {
   readonly name = 'orphan-rejoin';
@@ -59,9 +61,12 @@ export class OrphanRejoin implements Service {
     this.#options = options;
   }
 
-  /** This node's primary was prepared for that switchover. */
-  serves(switchover: string): void {
-    this.#served = { switchover, gone: undefined };
+  /**
+   * That switchover is about to move the primary away from here. One that does not want it back replaces an
+   * earlier one that did.
+   */
+  serves({ switchover, noRejoin }: Pick<Mandate, 'switchover' | 'noRejoin'>): void {
+    this.#served = noRejoin === true ? undefined : { switchover, gone: undefined };
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -94,6 +94,18 @@ describe('the failover API', () => {
     }
   });
 
+  it('carries whether the run leaves its old primary as it is', async () => {
+    const api = nodeApi(served.endpoint, undefined);
+    try {
+      for (const one of [mandate, { ...mandate, noRejoin: true } as const]) {
+        await api.checkpoint(one, 2_000, never);
+        assert.deepEqual(node.calls.at(-1), ['checkpoint', one]);
+      }
+    } finally {
+      api.close();
+    }
+  });
+
   it('carries the exact code of an error, and the statuses that the original had', async () => {
     const api = nodeApi(served.endpoint, undefined);
     const raw = rawClient(served.port);

@@ -91,7 +91,7 @@ describe('the node behind the failover API', () => {
   let recent: Topology | undefined;
   let expected: number;
   let waited: number;
-  let prepared: string[];
+  let prepared: Mandate[];
   let node: SuperviseNode;
 
   beforeEach(() => {
@@ -137,7 +137,7 @@ describe('the node behind the failover API', () => {
       bouncers,
       postgres,
       gate: new MandateGate(check, 3_000),
-      onPrepared: (switchover) => prepared.push(switchover),
+      onPrepared: (served) => prepared.push(served),
       rejoin: { run: (_order, pass) => pass().then(() => ({ kind: 'streaming', already: false })) } as Pick<
         Rejoin,
         'run'
@@ -187,7 +187,23 @@ describe('the node behind the failover API', () => {
     assert.deepEqual(prepared, []);
     check.owner = mandate;
     await node.checkpoint(mandate, never);
-    assert.deepEqual(prepared, [mandate.switchover]);
+    assert.deepEqual(prepared, [mandate]);
+  });
+
+  it('tells of the switchover that moves its primary too, as there may have been no checkpoint', async () => {
+    check.owner = { ...mandate, switchover: 'another' };
+    await assert.rejects(node.migrate(undefined, mandate, never), isCode('lock-lost'));
+    assert.deepEqual(prepared, []);
+    check.owner = mandate;
+    // Before the move: this process may die with it.
+    manager.move = () => {
+      assert.deepEqual(prepared, [mandate]);
+      return Promise.resolve();
+    };
+    await node.migrate(undefined, mandate, never);
+    manager.local = 'pg03';
+    await node.migrate(undefined, mandate, never);
+    assert.deepEqual(prepared, [mandate], 'told on a node that is not the primary');
   });
 
   it('reads the lock again when the first read is over a second old', async () => {

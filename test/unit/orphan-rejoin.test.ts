@@ -77,7 +77,7 @@ describe('the rejoin of a switchover that died', () => {
 
   it('is done once nobody holds the lock, towards the primary of now, and once', async () => {
     owner = held('dead');
-    orphan.serves('dead');
+    orphan.serves({ switchover: 'dead' });
     await nothingHappens();
     owner = undefined;
     await eventually(() => rejoined.length > 0);
@@ -87,30 +87,38 @@ describe('the rejoin of a switchover that died', () => {
 
   it('is not done without a switchover that prepared this primary', nothingHappens);
 
+  it('is not done for one that was told to leave the old primary as it is, whatever came before', async () => {
+    owner = held('unwilling');
+    orphan.serves({ switchover: 'dead' });
+    orphan.serves({ switchover: 'unwilling', noRejoin: true });
+    owner = undefined;
+    await nothingHappens();
+  });
+
   it('is left to the switchover that holds the lock now', async () => {
     owner = held('another');
-    orphan.serves('dead');
+    orphan.serves({ switchover: 'dead' });
     await nothingHappens();
   });
 
   it('is not done for a switchover that came to its rejoin', async () => {
     history.reports = [reportOf('done', { steps: [{ name: 'rejoin', ms: 1, error: '' }] })];
-    orphan.serves('done');
+    orphan.serves({ switchover: 'done' });
     await nothingHappens();
   });
 
   it('is done for one whose rejoin failed, or that never came to it', async () => {
     history.reports = [reportOf('failed', { steps: [{ name: 'rejoin', ms: 1, error: 'lock-lost' }] })];
-    orphan.serves('failed');
+    orphan.serves({ switchover: 'failed' });
     await eventually(() => rejoined.length === 1);
     history.reports = [reportOf('early', { steps: [{ name: 'migrate', ms: 1, error: 'late' }] })];
-    orphan.serves('early');
+    orphan.serves({ switchover: 'early' });
     await eventually(() => rejoined.length === 2);
   });
 
   it('waits while this is still the primary, and while it is not known who is', async () => {
     state = 'primary';
-    orphan.serves('dead');
+    orphan.serves({ switchover: 'dead' });
     await nothingHappens();
     state = 'down';
     topology = { ...healthyTopology(), primary: { kind: 'none', why: 'moving' } };
@@ -125,7 +133,7 @@ describe('the rejoin of a switchover that died', () => {
 
   it('has nothing to do for a standby', async () => {
     state = 'standby';
-    orphan.serves('dead');
+    orphan.serves({ switchover: 'dead' });
     await nothingHappens();
     state = 'down';
     await nothingHappens();
@@ -133,7 +141,7 @@ describe('the rejoin of a switchover that died', () => {
 
   it('tells its trouble once, and tries again', async () => {
     result = new PgcmError('timed-out', 'it does not stream');
-    orphan.serves('dead');
+    orphan.serves({ switchover: 'dead' });
     await eventually(() => rejoined.length > 3);
     assert.equal(log.of(events.rejoinEnd).length, 1);
   });

@@ -213,8 +213,8 @@ export const options = {
     commands: [...daemons, 'show-uri'],
     explain:
       'The most WAL that a standby may have left to flush to be one of the Replicas of templates. One that had more ' +
-      'is back among them with half of it. Published figures are rounded to a power of two. /replica of ' +
-      "supervise's http-address takes as much for what is left to replay, unless it is asked with ?lag=.",
+      'is back among them with half of it. Published figures are 0 below 1 MB, else rounded up to a power of two. /replica ' +
+      "of supervise's http-address takes as much for what is left to replay, unless it is asked with ?lag=.",
   }),
   'replica-fallback': option({
     kind: choice('none', 'primary'),

@@ -50,9 +50,12 @@ function viewOfMember(
 
 const MEGABYTE = 1_048_576;
 
-/** 0 below 1 MB, then powers of two: it is to tell how far behind a standby is, and to change seldom. */
+/**
+ * 0 below 1 MB, then powers of two: it is to tell how far behind a standby is, and to change seldom. Rounded up: a
+ * standby that is further behind than max-replica-lag must not look as if it were not.
+ */
 function rounded(bytes: number): number {
-  return bytes < MEGABYTE ? 0 : 2 ** Math.round(Math.log2(bytes));
+  return bytes < MEGABYTE ? 0 : 2 ** Math.ceil(Math.log2(bytes));
 }
 
 /** What differs between two views: nothing, only how far standbys are behind, or more. */

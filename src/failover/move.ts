@@ -23,6 +23,9 @@ const HEAD_START: Milliseconds = 1_000;
 /** With less time than this left, a request could only end in doubt. */
 const ENOUGH_TO_ASK: Milliseconds = 100;
 
+/** So many times pacemaker-timeout at most: for the answers, and then to settle what is in doubt. */
+export const MOVE_TIMEOUTS = 2;
+
 /**
  * Asks for the move, of the primary's node first. The request names the member and leaves a preference of
  * this switchover's own id, so another node may be asked as well when one does not answer: both ask for
@@ -47,7 +50,12 @@ export async function requestMove(context: SwitchoverContext): Promise<Located> 
     return accepted ?? (await settleDoubt(context, signal, failures));
   };
   try {
-    return await runWithDeadline('migrate', 2 * options.pacemakerTimeout, new AbortController().signal, work);
+    return await runWithDeadline(
+      'migrate',
+      MOVE_TIMEOUTS * options.pacemakerTimeout,
+      new AbortController().signal,
+      work,
+    );
   } catch (error) {
     // Where one node said nothing, it may have asked the cluster manager.
     const certain = failures.length === asked.length && failures.every((one) => hasCode(one, ...refusals));

@@ -27,6 +27,8 @@ export interface Step<C> {
    * that is left; the steps after it run all the same.
    */
   readonly cleanup?: true;
+  /** How long it takes at most, where that is told beforehand. */
+  readonly timeout?: (context: C) => Milliseconds;
   /** Its deadline is within. @param signal aborted by an interrupt, or when the lock is lost; never for a clean-up */
   run(context: C, signal: AbortSignal): Promise<void>;
 }
@@ -51,11 +53,10 @@ export function bounded<C>(
     run(context: C, signal: AbortSignal): Promise<void>;
   },
 ): Step<C> {
-  const { timeout, ...rest } = step;
   return {
-    ...rest,
+    ...step,
     run: (context, signal) =>
-      runWithDeadline(step.name, timeout(context), signal, (on) => step.run(context, on)),
+      runWithDeadline(step.name, step.timeout(context), signal, (on) => step.run(context, on)),
   };
 }
 

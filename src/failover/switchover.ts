@@ -7,6 +7,7 @@ import type { SwitchoverContext } from './context.js';
 import { exitStatus, outcomeOf, type Interrupt } from './outcome.js';
 import { runPipeline, undoing, type Step } from './pipeline.js';
 import { reportOf } from './report.js';
+import { tellSeenThrough } from './seen-through.js';
 import { check } from './steps/check.js';
 import { checkpoint } from './steps/checkpoint.js';
 import { lock } from './steps/lock.js';
@@ -46,11 +47,17 @@ export async function runSwitchover(
 ): Promise<SwitchoverReport> {
   const startedAt = monotonic();
   const { signal: interrupt } = interruption;
-  const stop = new AbortController();
-  const onInterrupt = (): void => stop.abort(interrupt.reason);
+  const stopping = new AbortController();
+  let left = steps;
+  const stop = (reason: unknown): void => {
+    tellSeenThrough(context, reason, left);
+    stopping.abort(reason);
+  };
+  const onInterrupt = (): void => stop(interrupt.reason);
   if (interrupt.aborted) onInterrupt();
   interrupt.addEventListener('abort', onInterrupt, { once: true });
-  const result = await runPipeline(stopWhenLockIsLost(steps, stop), context, context.log, stop.signal);
+  const followed = following(stopWhenLockIsLost(steps, stop), (now) => (left = now));
+  const result = await runPipeline(followed, context, context.log, stopping.signal);
   interrupt.removeEventListener('abort', onInterrupt);
   const reason = interrupt.aborted ? interruption.of(interrupt.reason) : undefined;
   const outcome = outcomeOf(result, context, reason);
@@ -94,10 +101,24 @@ function logEnd({ log }: SwitchoverContext, report: SwitchoverReport): void {
   else log.error(events.failoverEnd, fields, report.message);
 }
 
+/** @param onBegin gets the steps that have not ended, each time one begins */
+function following<C>(
+  steps: readonly Step<C>[],
+  onBegin: (left: readonly Step<C>[]) => void,
+): readonly Step<C>[] {
+  return steps.map((step, index) => ({
+    ...step,
+    run(context, signal) {
+      onBegin(steps.slice(index));
+      return step.run(context, signal);
+    },
+  }));
+}
+
 /** Once the lock is held, losing it ends every step that can be ended: another run may have begun. */
 function stopWhenLockIsLost(
   steps: readonly Step<SwitchoverContext>[],
-  stop: AbortController,
+  stop: (reason: unknown) => void,
 ): readonly Step<SwitchoverContext>[] {
   return steps.map((step) => ({
     ...step,
@@ -107,7 +128,7 @@ function stopWhenLockIsLost(
       const { lost } = context.held;
       const onLost = (): void => {
         context.log.error(events.etcdLockLost, {}, 'the failover lock is lost: stopping');
-        stop.abort(lost.reason);
+        stop(lost.reason);
       };
       if (lost.aborted) onLost();
       else lost.addEventListener('abort', onLost, { once: true });

@@ -60,10 +60,31 @@ describe("the original's defects", () => {
       setTimeout(() => cluster.promote('pg02'), 50);
     };
     const outcome = await run(cluster, cluster.context(), interrupt.signal);
-    assert.equal(cluster.log.of(events.failoverInterrupted).length, 1);
+    const [told, ...more] = cluster.log.of(events.failoverInterrupted);
+    assert.deepEqual([told?.['step'], more], ['migrate', []]);
+    assert.match(told?.msg ?? '', /half-way.*second Ctrl-C/);
     assert.equal(outcome.status, 0, outcome.message);
     assert.deepEqual(leftovers(cluster), nothing);
   });
+
+  const later = { resume: 'release', unmigrate: 'unmigrate', rejoin: 'rejoin', unlock: 'unlock' };
+  for (const [deed, step] of Object.entries(later)) {
+    it(`says what goes on, and for how long, when it is interrupted after the move, in ${step}`, async () => {
+      const cluster = new FakeCluster();
+      const interrupt = new AbortController();
+      cluster.faults.set(deed, () => {
+        interrupt.abort(new PgcmError('aborted', 'SIGINT'));
+        return new Promise((resolve) => setTimeout(resolve, 20));
+      });
+      const outcome = await run(cluster, cluster.context(), interrupt.signal);
+      assert.equal(outcome.status, 0, outcome.message);
+      const [told, ...more] = cluster.log.of(events.failoverInterrupted);
+      assert.deepEqual([told?.['step'], more], [step, []]);
+      assert.match(String(told?.['at_most']), /^\d+(\.\d+)?s$/);
+      assert.match(told?.msg ?? '', new RegExp(`finishing \\(${step}.*second Ctrl-C.*pause-expiry`));
+      assert.deepEqual(leftovers(cluster), nothing);
+    });
+  }
 
   it('defect 7: it resumes only towards the target, and only once the target itself takes writes', async () => {
     const cluster = new FakeCluster();

@@ -1,10 +1,9 @@
-import { describeError, PgcmError } from '../../domain/errors.js';
+import { PgcmError } from '../../domain/errors.js';
 import { events } from '../../domain/events.js';
 import { abortError, runWithDeadline } from '../../runtime/deadline.js';
-import { formatDuration } from '../../runtime/durations.js';
 import type { SwitchoverContext } from '../context.js';
 import { requireStillPaused } from '../still-paused.js';
-import { requestMove } from '../move.js';
+import { MOVE_TIMEOUTS, requestMove } from '../move.js';
 import type { Step } from '../pipeline.js';
 import { untilPrimary } from '../promotion.js';
 import { unmigrate } from './unmigrate.js';
@@ -16,24 +15,13 @@ import { unmigrate } from './unmigrate.js';
  */
 export const migrate: Step<SwitchoverContext> = {
   name: 'migrate',
+  timeout: ({ options }) => MOVE_TIMEOUTS * options.pacemakerTimeout + options.promoteTimeout,
   async run(context, signal) {
-    const { log, options } = context;
+    await requireStillPaused(context, signal);
     // Looked at anew: a process that was frozen runs on before the timer that would tell it.
     const lost = context.held?.lost;
     if (lost?.aborted === true) throw abortError(lost, 'migrate');
-    requireStillPaused(context);
-    const onInterrupt = (): void =>
-      log.warn(
-        events.failoverInterrupted,
-        { reason: describeError(signal.reason), at_most: formatDuration(options.promoteTimeout) },
-        'the move of the primary has begun: seeing it through rather than leaving it half-way',
-      );
-    signal.addEventListener('abort', onInterrupt, { once: true });
-    try {
-      await move(context);
-    } finally {
-      signal.removeEventListener('abort', onInterrupt);
-    }
+    await move(context);
   },
   undo: unmigrate,
 };

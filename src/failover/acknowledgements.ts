@@ -82,11 +82,15 @@ export async function untilProxiesRun(
   revision: Revision | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const expected = [...(context.pausing?.proxies ?? [])];
-  let missing = expected;
+  const { exempt } = planOf(context);
+  const expected = new Set(context.pausing?.proxies);
+  let missing: readonly string[] = [...expected];
   const look = ({ proxies }: ProxyListing): true | undefined => {
+    // One that joined after the others had paused has paused its clients, too.
+    const joined = proxies.filter((proxy) => isPaused(proxy, context) && !exempt.has(proxy.id));
+    for (const { id } of joined) expected.add(id);
     const states = new Map(proxies.map((proxy) => [proxy.id, proxy]));
-    missing = expected.filter((id) => {
+    missing = [...expected].filter((id) => {
       const state = states.get(id);
       if (state === undefined || isPaused(state, context)) return true;
       return revision !== undefined && (state.route?.revision ?? 0n) < revision;

@@ -56,8 +56,12 @@ export class FakeCluster {
   readonly lockLost = new AbortController();
   /** Makes one kind of deed fail or hang: keyed by the deed's first words. */
   readonly faults = new Map<string, (signal: AbortSignal) => Promise<void>>();
+  /** Proxies that hear of no request. */
+  readonly deaf = new Set<string>();
   /** What the move does after it was accepted; by default it succeeds at once. */
-  onMove = (): void => this.promote('pg02');
+  onMove = (target: string): void => this.promote(target);
+  /** A node is asked by rpc to pause. */
+  onPause: (name: string, order: PauseOrder) => void = () => undefined;
 
   constructor() {
     this.routes.put(this.addressOf('pg01'));
@@ -91,7 +95,7 @@ export class FakeCluster {
   #obey(): void {
     const request = this.requests.current;
     void this.proxies.list().then(({ proxies }) => {
-      for (const proxy of proxies) {
+      for (const proxy of proxies.filter(({ id }) => !this.deaf.has(id))) {
         const route = this.#route();
         const running = { ...proxy, route, pause: { kind: 'running' } as const };
         const released =
@@ -256,19 +260,20 @@ export class FakeCluster {
         const ill = this.illness.get(name);
         return { healthy: ill === undefined, node: name, parts: ill === undefined ? [] : [ill] };
       },
-      pause: async (_order: PauseOrder, _mandate, signal) => {
+      pause: async (order: PauseOrder, _mandate, signal) => {
         await act(`pause ${name}`, signal);
         this.paused.add(name);
+        this.onPause(name, order);
       },
       resume: async (target, _timeout, _mandate, signal) => {
         await act(`resume ${name} ${target ?? 'anywhere'}`, signal);
         this.paused.delete(name);
       },
-      migrate: async (_member, _mandate, timeout, signal): Promise<Located> => {
+      migrate: async (member, _mandate, timeout, signal): Promise<Located> => {
         await within(`migrate via ${name}`, timeout, signal);
         this.constraint = true;
-        setImmediate(this.onMove);
-        const target = this.#sync;
+        const target = member ?? this.#sync;
+        setImmediate(() => this.onMove(target));
         return { name: target, address: this.addressOf(target) };
       },
       unmigrate: async (_mandate, timeout, signal) => {

@@ -33,6 +33,24 @@ describe('the wait for the new primary', () => {
     assert.ok(performance.now() - started < 1_000, 'it waited for the time-out of the first question');
   });
 
+  it('goes on while the target takes writes on the timeline that it was to leave: clients wait', async () => {
+    const cluster = new FakeCluster();
+    let isNew = false;
+    const resumedEarly: boolean[] = [];
+    cluster.faults.set('resume', () => Promise.resolve(void resumedEarly.push(!isNew)));
+    cluster.onMove = () => {
+      cluster.primary = 'pg02';
+      cluster.routes.put(cluster.addressOf('pg02'));
+      setTimeout(() => {
+        isNew = true;
+        cluster.timeline += 1;
+      }, 100);
+    };
+    const { status, message } = await run(cluster);
+    assert.equal(status, 0, message);
+    assert.deepEqual(resumedEarly, [false, false, false]);
+  });
+
   it('does not take for granted what the target said long before', async () => {
     const cluster = new FakeCluster();
     const asked = (): number => cluster.deeds.filter((deed) => deed === 'probe pg02').length;

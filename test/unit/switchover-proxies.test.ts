@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { PgcmError } from '../../src/domain/errors.js';
 import { proxyOf } from '../fakes/proxies.js';
 import { leftovers, nothing, order, run } from '../fakes/switchover-run.js';
 import { FakeCluster } from '../fakes/switchover.js';
@@ -71,6 +72,61 @@ describe('a switchover and the proxies', () => {
     assert.equal(outcome.status, 4, outcome.message);
     assert.match(outcome.message, /do not wait any more at app01/);
     assert.ok(!order(cluster).includes('migrate'));
+  });
+
+  it('waits for the release of one that joined after the pause', async () => {
+    const cluster = new FakeCluster();
+    cluster.onMove = () => {
+      // It paused as its first act, and does not hear of the release.
+      cluster.paused.add('app02');
+      cluster.proxies.put(proxyOf('app02', { pause: { kind: 'paused', request: 'test' } }));
+      cluster.deaf.add('app02');
+      cluster.promote('pg02');
+    };
+    const outcome = await run(cluster, cluster.context({ resumeTimeout: 50 }));
+    assert.equal(outcome.status, 6, outcome.message);
+    assert.match(outcome.message, /no word from pgcm proxy.*that its clients run again: app02;/);
+  });
+
+  it('pauses a node without a proxy again before the move, as its supervise may have let clients go', async () => {
+    const cluster = new FakeCluster();
+    const orders: (readonly [string, number | 'never'])[] = [];
+    cluster.onPause = (name, { expiry }) => {
+      orders.push([name, expiry]);
+      // The supervise of pg03 is restarted while the others still pause, and lifts what it finds.
+      if (name === 'pg03' && orders.length <= 3) setTimeout(() => cluster.paused.delete('pg03'), 10);
+    };
+    cluster.faults.set('pause pg01', () => new Promise((resolve) => setTimeout(resolve, 50)));
+    let waiting: readonly string[] = [];
+    cluster.onMove = (target) => {
+      waiting = [...cluster.paused].toSorted();
+      cluster.promote(target);
+    };
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.deepEqual(waiting, ['app01', 'pg01', 'pg02', 'pg03']);
+    // Clients that have waited since the first order wait no longer for it.
+    const again = orders.slice(3).map(([, expiry]) => expiry);
+    assert.equal(again.length, 3);
+    assert.ok(
+      again.every((expiry) => expiry !== 'never' && expiry <= 4_950),
+      again.join(),
+    );
+  });
+
+  it('moves nothing when a node without a proxy cannot be paused again before the move', async () => {
+    const cluster = new FakeCluster();
+    let asked = 0;
+    cluster.faults.set('pause pg03', () => {
+      asked += 1;
+      const error = new PgcmError('timed-out', 'a transaction stayed open');
+      return asked === 1 ? Promise.resolve() : Promise.reject(error);
+    });
+    const outcome = await run(cluster);
+    assert.equal(outcome.status, 4, outcome.message);
+    assert.match(outcome.message, /migrate: a transaction stayed open/);
+    assert.ok(!order(cluster).includes('migrate'));
+    assert.deepEqual(leftovers(cluster), nothing);
   });
 
   it('sends no rpc to a node whose proxy is registered', async () => {

@@ -1,8 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PgcmError } from '../../src/domain/errors.js';
+import type { NodeInspection } from '../../src/domain/inspection.js';
 import { leftovers, nothing, order, run } from '../fakes/switchover-run.js';
 import { fail, FakeCluster, hang } from '../fakes/switchover.js';
+
+/** As the primary sees its standbys when both of them are synchronous. */
+function withTwoSynchronous(found: NodeInspection): NodeInspection {
+  const { manager, postgres } = found;
+  assert.ok(manager !== undefined && postgres !== undefined);
+  const members = manager.topology.members.map((member) =>
+    member.role === 'standby' ? { ...member, syncState: 'sync' as const } : member,
+  );
+  const senders = postgres.senders.map((sender) => ({ ...sender, syncState: 'quorum' as const }));
+  return {
+    ...found,
+    manager: { ...manager, topology: { ...manager.topology, members } },
+    postgres: { ...postgres, senders },
+  };
+}
 
 describe('switchover', () => {
   it('checks, locks, pauses, moves, then lets clients go first of all', async () => {
@@ -24,6 +40,23 @@ describe('switchover', () => {
     ]);
     assert.equal(cluster.deeds.filter((deed) => deed.startsWith('checkpoint')).length, 2);
     assert.deepEqual(leftovers(cluster), nothing);
+  });
+
+  it('moves to the member of --to, where several are safe, and else to none', async () => {
+    const sync = new FakeCluster();
+    sync.inspections.set('pg01', withTwoSynchronous);
+    const outcome = await run(sync, sync.context({ to: 'pg03' }));
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.equal(sync.primary, 'pg03');
+    assert.equal(outcome.to?.name, 'pg03');
+    assert.ok(sync.deeds.includes('resume app01 10.77.0.13'), sync.deeds.join(', '));
+    assert.deepEqual(leftovers(sync), nothing);
+
+    const asynchronous = new FakeCluster();
+    const refused = await run(asynchronous, asynchronous.context({ to: 'pg03' }));
+    assert.equal(refused.status, 3);
+    assert.match(refused.message, /pg03: it is not synchronous but async.*safe now: pg02/);
+    assert.deepEqual(order(asynchronous), ['health']);
   });
 
   it('touches nothing when a node is not healthy, and names it', async () => {

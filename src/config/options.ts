@@ -472,9 +472,10 @@ export const options = {
     default: true,
     commands: ['proxy'],
     explain:
-      "Whether statements that hang on a silent primary are ended at once, by destroying all of this host's connections " +
-      'to its probe-port (ss --kill, which needs the capability CAP_NET_ADMIN). Without it, or where PgBouncer uses ' +
-      "another port, they end by the tcp_* settings of the template, after 3 s with those of pgcm's own.",
+      'Whether what hangs on a primary that is silent for a second probe, too, or is open on the old one after a new ' +
+      "route that no switchover led to, is ended at once, by destroying all of this host's connections to its probe-port " +
+      '(ss --kill, which needs the capability CAP_NET_ADMIN). Without it, or where PgBouncer uses another port, hanging ' +
+      "statements end by the tcp_* settings of the template, after 3 s with those of pgcm's own.",
   }),
 
   'failover-api-endpoints': option({

@@ -67,6 +67,10 @@ export class HoldWatch implements Service {
   #waited: { readonly since: Milliseconds; readonly revision: Revision } | undefined;
   /** The route whose primary was lost; undefined while no hold is, or was in vain. */
   #lost: Route | undefined;
+  /** The route of the last turn: no other one's while others hold the clients. */
+  #followed: Route | undefined;
+  /** Findings of silence in a row, up to when what hangs there was ended. */
+  #silences = 0;
 
   constructor(options: HoldWatchOptions) {
     this.#options = options;
@@ -84,19 +88,25 @@ export class HoldWatch implements Service {
     while (!signal.aborted) {
       const { value: suspicions } = this.#suspicions;
       const route = verified.value?.route;
-      if (route === undefined || this.#isBusy) {
-        if (route !== undefined) this.#waited ??= { since: monotonic(), revision: route.revision };
+      if (route === undefined || this.#isBusy()) {
+        if (route !== undefined) this.#noteWait(this.#followed ?? route);
         await anyChanged([verified, keeper.news, pause], signal);
         continue;
       }
       await this.#turn(route, signal);
-      if (this.#suspicions.value !== suspicions || this.#isNewer(verified.value?.route)) continue;
-      await anyChangedWithin([this.#suspicions, verified, pause], this.#delay, signal);
+      // What changed meanwhile is not reported by the wait below.
+      const isOld = this.#suspicions.value !== suspicions || verified.value?.route !== route;
+      if (isOld || this.#isBusy()) continue;
+      await anyChangedWithin([this.#suspicions, verified, keeper.news, pause], this.#delay, signal);
     }
   }
 
+  #noteWait({ revision }: Route): void {
+    if (this.#waited?.revision !== revision) this.#waited = { since: monotonic(), revision };
+  }
+
   /** Others hold the clients, for a reason of their own. */
-  get #isBusy(): boolean {
+  #isBusy(): boolean {
     const { keeper, pause } = this.#options;
     return pause.value.kind === 'paused' || keeper.news.value.reasons.some((reason) => reason !== HOLD);
   }
@@ -105,18 +115,15 @@ export class HoldWatch implements Service {
     return this.state.value.kind === 'held' ? HASTE : this.#options.interval;
   }
 
-  #isNewer(route: Route | undefined): boolean {
-    return this.#lost !== undefined && route !== undefined && route.revision > this.#lost.revision;
-  }
-
   async #turn(route: Route, signal: AbortSignal): Promise<void> {
-    if (this.#isNewer(route)) await this.#replaced(route, signal);
+    await this.#follow(route, signal);
     this.#lookForEnd();
     const finding = await this.#find(route, signal);
     // A newer route is there, or a switchover has begun: what was found says nothing of them.
     if (finding === undefined || this.#options.verified.value?.route.revision !== route.revision) return;
-    if (this.#isBusy) return;
+    if (this.#isBusy()) return;
     const isBelieved = this.#trust.see(route.address, finding);
+    this.#silences = finding.kind === 'silent' ? this.#silences + 1 : 0;
     if (isIll(finding)) {
       if (isBelieved) await this.#onTrouble(route, finding, signal);
       return;
@@ -141,8 +148,9 @@ export class HoldWatch implements Service {
     }
   }
 
-  async #onTrouble(route: Route, { kind, why }: Trouble, signal: AbortSignal): Promise<void> {
-    const { keeper, timeout, log, cut } = this.#options;
+  async #onTrouble(route: Route, { why }: Trouble, signal: AbortSignal): Promise<void> {
+    const { keeper, timeout, log } = this.#options;
+    if (this.state.value.kind === 'held') this.#endWhatHangs(route, signal);
     if (this.state.value.kind !== 'none' || timeout === 0) return;
     // In a switchover that did not come to its end they have waited already.
     const since = this.#waited?.revision === route.revision ? this.#waited.since : monotonic();
@@ -171,7 +179,16 @@ export class HoldWatch implements Service {
       },
       'the primary takes no clients: they wait for it, or for another one',
     );
-    if (kind === 'silent') void cut(route.address, signal);
+  }
+
+  /**
+   * Not with the first silence, as of a host that stalled for a moment: to wait costs clients nothing but time, to be
+   * cut off an error each.
+   */
+  #endWhatHangs({ address }: Route, signal: AbortSignal): void {
+    if (this.#silences < 2) return;
+    this.#silences = Number.NEGATIVE_INFINITY;
+    void this.#options.cut(address, signal);
   }
 
   async #recovered({ address }: Route, signal: AbortSignal): Promise<void> {
@@ -181,12 +198,22 @@ export class HoldWatch implements Service {
     this.#end('recovered', address);
   }
 
-  /** Of what still hangs on the old primary's connections nothing more is to be expected. */
-  async #replaced({ address }: Route, signal: AbortSignal): Promise<void> {
-    const old = this.#lost?.address;
-    if (this.state.value.kind === 'held') await this.#letGo(signal);
-    this.#end('route', address);
-    if (old !== undefined && old !== address) void this.#options.cut(old, signal);
+  /**
+   * A new route ends a hold. And unless a switchover has led here, which leaves nothing open on the old primary, what
+   * is open there is ended: an old primary that is cut off from its peers, but not from this host, would go on with it.
+   */
+  async #follow(route: Route, signal: AbortSignal): Promise<void> {
+    const { value: state } = this.state;
+    const old = this.#followed;
+    if (old?.revision === route.revision) return;
+    const wasLost = this.#lost !== undefined;
+    const isPlanned = !wasLost && this.#waited?.revision === old?.revision;
+    this.#followed = route;
+    this.#silences = 0;
+    if (state.kind === 'held') await this.#letGo(signal);
+    if (wasLost) this.#end('route', route.address);
+    if (old !== undefined && old.address !== route.address && !isPlanned)
+      void this.#options.cut(old.address, signal);
   }
 
   #end(outcome: Exclude<HoldOutcome, 'over'>, address: Address): void {

@@ -21,6 +21,9 @@ export async function examine(context: SwitchoverContext, signal: AbortSignal): 
   return refusing(context.findings, context.options);
 }
 
+/** About whose clients nothing is waited for, once they are overridden. */
+const goneOnWithout: ReadonlySet<string> = new Set(['stale-proxy', 'bouncer-silent', 'clients-held']);
+
 function planFrom({ facts, options, findings }: SwitchoverContext): Plan | undefined {
   const primary = facts && primaryNode(facts);
   const target = facts && chooseTarget(facts, options);
@@ -29,7 +32,7 @@ function planFrom({ facts, options, findings }: SwitchoverContext): Plan | undef
     return undefined;
   }
   const address = addressOf(facts, target);
-  const outOfOrder = findings.filter(({ kind }) => kind === 'stale-proxy' || kind === 'bouncer-silent');
+  const outOfOrder = findings.filter(({ kind }) => goneOnWithout.has(kind));
   return {
     primary: primary.name,
     timeline: postgres.timeline,
@@ -41,12 +44,13 @@ function planFrom({ facts, options, findings }: SwitchoverContext): Plan | undef
 
 /**
  * What ends by itself, and how long that may take: an action that Pacemaker is about to do, what a dead run
- * left until a supervise removes it, a supervise that starts again.
+ * left until a supervise removes it, a supervise that starts again, a hold after a probe that got no answer.
  */
 const settling: Readonly<Record<string, Milliseconds>> = {
   'pending-action': 10_000,
   'leftover-move': 20_000,
   unreachable: 3_000,
+  'clients-held': 3_000,
 };
 
 /** The longest that `settled` waits, for a deadline around it. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NodeInspection, OpenTransaction, WalSender } from '../../src/domain/inspection.js';
 import type { Finding, ProxyState, SwitchoverReport } from '../../src/domain/switchover.js';
+import type { PartHealth } from '../../src/domain/node-api.js';
 import type { SwitchoverOptions } from '../../src/failover/context.js';
 import type { Facts } from '../../src/failover/facts.js';
 import { findingsOf, refusing } from '../../src/failover/findings/all.js';
@@ -52,6 +53,14 @@ const transaction =
       postgres: found.postgres && { ...found.postgres, transactions: [{ ...open, ...parts }] },
     }));
 
+const ill =
+  (parts: readonly PartHealth[]) =>
+  (facts: Facts): Facts =>
+    withNode(facts, 'pg03', (node) => ({
+      ...node,
+      health: { kind: 'answer', value: { healthy: false, node: 'pg03', parts } },
+    }));
+
 const open: OpenTransaction = {
   pid: 4711,
   user: 'app',
@@ -68,6 +77,13 @@ const proxies =
   (facts: Facts): Facts => ({
     ...facts,
     proxies: { kind: 'answer', value: { proxies: states, problems: [] } },
+  });
+
+const seen =
+  (id: string, host: string) =>
+  (facts: Facts): Facts => ({
+    ...facts,
+    seen: { kind: 'answer', value: [{ id, host, since: '2026-01-01T00:00:00Z' }] },
   });
 
 const history =
@@ -104,6 +120,16 @@ const families: Readonly<Record<string, readonly Case[]>> = {
           },
         })),
       finds: ['forbids', 'unhealthy', 'pg03', /etcd: silent/],
+    },
+    {
+      what: 'a node that says it is ill, and not what of',
+      change: ill([]),
+      finds: ['forbids', 'unhealthy', 'pg03', /not which part/],
+    },
+    {
+      what: 'a part of a node that this program does not know',
+      change: ill([{ part: 'disk', healthy: false, message: 'full' }]),
+      finds: ['forbids', 'unhealthy', 'pg03', /disk: full/],
     },
     {
       what: "a node's PgBouncer is down",
@@ -201,6 +227,12 @@ const families: Readonly<Record<string, readonly Case[]>> = {
     {
       what: '--to a member that is not safe',
       options: { to: 'pg03' },
+      finds: ['forbids', 'not-a-candidate', 'pg03', /not synchronous/],
+    },
+    {
+      what: '--to a member that is not safe, when no other one is either',
+      options: { to: 'pg03' },
+      change: sender('pg02', { state: 'catchup' }),
       finds: ['forbids', 'not-a-candidate', 'pg03', /not synchronous/],
     },
     {
@@ -317,7 +349,28 @@ const families: Readonly<Record<string, readonly Case[]>> = {
     {
       what: 'a proxy that was seen and has vanished',
       change: proxies(),
-      finds: ['notice', 'vanished-proxy', 'app01', /not registered now/],
+      finds: ['notice', 'vanished-proxy', 'app01', /not registered now.*would not be paused/],
+    },
+    {
+      what: 'one that has vanished from a Postgres node: its clients would be paused, and led by nobody',
+      change: seen('pg03-proxy', 'PG03.example.org'),
+      finds: ['overridable', 'vanished-proxy', 'pg03-proxy', /supervise would pause.*all of pause-expiry/],
+    },
+    {
+      what: 'one that has vanished from a Postgres node where another proxy runs now',
+      change: (facts) =>
+        withInspection(seen('old', 'pg03')(facts), 'pg03', (found) => ({ ...found, proxy: 'app01' })),
+      finds: ['notice', 'vanished-proxy', 'old', /not registered now/],
+    },
+    {
+      what: 'a proxy that holds its clients: from its host there is no primary',
+      change: proxies(proxyOf('app01', { hold: { kind: 'held', why: 'no answer within 1s' } })),
+      finds: ['overridable', 'clients-held', 'app01', /holds its clients.*no answer within 1s/],
+    },
+    {
+      what: 'a proxy that has held its clients for too long',
+      change: proxies(proxyOf('app01', { hold: { kind: 'over', why: 'connection refused' } })),
+      finds: ['overridable', 'clients-held', 'app01', /run into errors.*connection refused/],
     },
   ],
   blockers: [
@@ -375,6 +428,13 @@ describe('findings', () => {
       },
     });
     assert.deepEqual(refusing(findingsOf(own, options, 'test'), { force: false }), []);
+  });
+
+  it('--to without a safe member says what to do next', async () => {
+    const { facts, options } = await healthyFacts();
+    const none = sender('pg02', { state: 'catchup' })(facts);
+    const [refusal] = findingsOf(none, { ...options, to: 'pg03' }, 'test');
+    assert.match(refusal?.wayOut ?? '', /no other member is safe now: bring .*--dry-run/);
   });
 
   it('short transactions and a small lag are no finding', async () => {

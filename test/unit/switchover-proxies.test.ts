@@ -52,6 +52,15 @@ describe('a switchover and the proxies', () => {
     assert.equal(outcome.status, 0, outcome.message);
   });
 
+  it('goes on without one that finds no primary when forced: it may neither pause nor resume', async () => {
+    const cluster = new FakeCluster();
+    cluster.deaf.add('app02');
+    cluster.proxies.put(proxyOf('app02', { hold: { kind: 'over', why: 'connection refused' } }));
+    const outcome = await run(cluster, cluster.context({ force: true }));
+    assert.equal(outcome.status, 0, outcome.message);
+    assert.deepEqual(leftovers(cluster), nothing);
+  });
+
   it('moves nothing when the pause is nearly over before the move', async () => {
     const cluster = new FakeCluster();
     cluster.faults.set('pause pg01', () => new Promise((resolve) => setTimeout(resolve, 150)));

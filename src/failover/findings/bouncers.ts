@@ -16,6 +16,7 @@ export function bouncerFindings(facts: Facts, expiry: Milliseconds | 'never'): r
     ...unread,
     ...proxies.flatMap((proxy) => [
       ...stale(proxy, facts),
+      ...holding(proxy),
       ...proxy.bouncers.flatMap(each(proxy.id, expiry)),
     ]),
     ...vanished(facts, proxies),
@@ -37,6 +38,23 @@ function stale({ id, host, route, error }: ProxyState, facts: Facts): readonly F
       : `it leads to ${route.address} (revision ${route.revision})`;
   const text = `${at}, and not to the published ${address} (revision ${revision})`;
   return [overridable({ kind: 'stale-proxy', subject, text, wayOut })];
+}
+
+/** It finds no primary where the cluster has one: from its host the new one may be out of reach as well. */
+function holding({ id, host, hold }: ProxyState): readonly Finding[] {
+  if (hold.kind === 'none') return [];
+  const does =
+    hold.kind === 'held'
+      ? 'it holds its clients, as its own probe finds no primary'
+      : 'its clients run into errors, as its own probe finds no primary and they had waited for too long';
+  return [
+    overridable({
+      kind: 'clients-held',
+      subject: id,
+      text: `${does}: ${hold.why}`,
+      wayOut: `see the log of pgcm proxy on ${host} for what keeps it from the primary, or go on without its clients (--force)`,
+    }),
+  ];
 }
 
 function each(subject: string, expiry: Milliseconds | 'never') {
@@ -69,18 +87,36 @@ function each(subject: string, expiry: Milliseconds | 'never') {
   };
 }
 
+/**
+ * Of an app host nobody pauses the clients then. On a Postgres node supervise does, and takes the place of the
+ * proxy only half: nobody leads that PgBouncer to the new primary.
+ */
 function vanished(facts: Facts, proxies: readonly ProxyState[]): readonly Finding[] {
   const registered = new Set(proxies.map(({ id }) => id));
+  const alone = new Set(nodes(facts, proxies).map(({ subject }) => shortName(subject)));
   return (valueOf(facts.seen) ?? [])
     .filter(({ id }) => !registered.has(id))
-    .map(({ id, host, since }) =>
-      notice({
-        kind: 'vanished-proxy',
-        subject: id,
-        text: `this proxy${host === '' ? '' : ` on ${host}`} was here${since === '' ? '' : ` (${since})`} and is not registered now: clients of its PgBouncer would not be paused`,
-        wayOut: `start it; if it is gone for good: pgcm cleanup --forget-proxy ${id}`,
-      }),
-    );
+    .map(({ id, host, since }) => {
+      const what = `this proxy${host === '' ? '' : ` on ${host}`} was here${since === '' ? '' : ` (${since})`} and is not registered now`;
+      const parts = { kind: 'vanished-proxy', subject: id };
+      if (host === '' || !alone.has(shortName(host))) {
+        return notice({
+          ...parts,
+          text: `${what}: clients of its PgBouncer would not be paused`,
+          wayOut: `start it; if it is gone for good: pgcm cleanup --forget-proxy ${id}`,
+        });
+      }
+      return overridable({
+        ...parts,
+        text: `${what}: supervise would pause the clients of its PgBouncer, and nobody would lead them to the new primary: they would wait for all of pause-expiry`,
+        wayOut: `start pgcm proxy there; if another program leads that PgBouncer now: pgcm cleanup --forget-proxy ${id}`,
+      });
+    });
+}
+
+/** Pacemaker knows a node by its host's name, with or without the domain. */
+function shortName(host: string): string {
+  return host.split('.')[0]?.toLowerCase() ?? '';
 }
 
 /** Nodes whose bouncers no registered proxy tells of. */

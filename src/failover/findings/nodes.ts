@@ -17,6 +17,9 @@ const waysOut: Readonly<Record<string, string>> = {
   pgbouncer: 'start PgBouncer there, or go on without its clients (--force)',
 };
 
+/** For what this program has no name for: that node's may be a newer one. */
+const elsewhere = 'see the log of pgcm supervise there, and mend what it names';
+
 function health(node: NodeFacts): readonly Finding[] {
   const subject = labelOf(node);
   if (node.health.kind === 'failure') {
@@ -29,10 +32,11 @@ function health(node: NodeFacts): readonly Finding[] {
   const { healthy, parts } = node.health.value;
   const ill = parts.filter((part) => !part.healthy);
   if (!healthy && ill.length === 0) {
-    return [forbids({ kind: 'unhealthy', subject, text: 'it says that it is not healthy' })];
+    const text = 'it says that it is not healthy, and not which part';
+    return [forbids({ kind: 'unhealthy', subject, text, wayOut: elsewhere })];
   }
   return ill.map(({ part, message }) => {
-    const found = { subject, text: `${part}: ${message}`, wayOut: waysOut[part] ?? '' };
+    const found = { subject, text: `${part}: ${message}`, wayOut: waysOut[part] ?? elsewhere };
     // Without its PgBouncer only the clients of that node are at stake.
     return part === 'pgbouncer'
       ? overridable({ kind: 'bouncer-silent', ...found })

@@ -47,7 +47,10 @@ function targetFindings(
     return candidates.map(problemOf);
   }
   if (safe.includes(to)) return [];
-  const choice = safe.length === 0 ? 'no other member is safe now' : `safe now: ${safe.join(', ')}`;
+  const choice =
+    safe.length === 0
+      ? 'no other member is safe now: bring a synchronous standby back, and see pgcm failover --dry-run without --to for what each one lacks'
+      : `safe now: ${safe.join(', ')}`;
   const one = candidates.find(({ name }) => name === to);
   const texts = one?.problems.map(({ text }) => text).join('; ') ?? 'it is no member of the cluster';
   const text = to === primary ? 'it is the primary already' : texts;

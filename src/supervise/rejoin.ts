@@ -146,16 +146,23 @@ export class Rejoin {
   }
 }
 
-/** To be run by hand as root on this node, while PostgreSQL is down. */
+/**
+ * To be run by hand as root on this node, while PostgreSQL is down. The folder that is set aside gets a name of
+ * its own each time: `mv` to one that is there would put it inside that.
+ */
 function restore(remedy: Doubt['remedy'], directory: string, { address }: Located): readonly string[] {
   if (remedy === 'rewind') {
     return [
       `sudo -u postgres psql -h ${address} -c CHECKPOINT postgres`,
-      `sudo -u postgres pg_rewind --progress --target-pgdata='${directory}' --source-server='host=${address} dbname=postgres'`,
+      `sudo -u postgres pg_rewind --progress --target-pgdata=${quoted(directory)} --source-server='host=${address} dbname=postgres'`,
     ];
   }
   return [
-    `mv '${directory}' '${directory}.diverged'`,
-    `sudo -u postgres pg_basebackup --progress --wal-method=stream -h ${address} -D '${directory}'`,
+    `mv -T ${quoted(directory)} ${quoted(`${directory}.diverged-`)}"$(date +%Y%m%d-%H%M%S)"`,
+    `cd / && sudo -u postgres pg_basebackup --progress --wal-method=stream --checkpoint=fast -h ${address} -U REPLICATION_USER -D ${quoted(directory)}`,
   ];
+}
+
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

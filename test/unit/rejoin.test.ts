@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
 import { parseAddress } from '../../src/domain/address.js';
 import { hasCode, PgcmError } from '../../src/domain/errors.js';
@@ -106,6 +110,7 @@ describe('rejoin', () => {
   let evidence: () => Promise<Evidence>;
   let manager: FakeManager;
   let passed: number;
+  let dataDirectory: string;
   let rejoin: Rejoin;
 
   beforeEach(() => {
@@ -113,6 +118,7 @@ describe('rejoin', () => {
     evidence = () => Promise.resolve(proven());
     manager = new FakeManager();
     passed = 0;
+    dataDirectory = '/data';
     const inspect = (): Promise<PostgresInspection> => {
       const { postgres } = inspection();
       if (state === 'down' || postgres === undefined) {
@@ -128,7 +134,7 @@ describe('rejoin', () => {
       postgres: { inspect },
       manager,
       localName: () => manager.localName(),
-      dataDirectory: () => Promise.resolve('/data'),
+      dataDirectory: () => Promise.resolve(dataDirectory),
       evidence: () => evidence(),
       log: new FakeLog(),
       interval: 5,
@@ -166,6 +172,31 @@ describe('rejoin', () => {
     state = 'primary';
     assert.equal((await rejoin.run(order, pass, never)).kind, 'refused');
     assert.equal(manager.readmitted, 0);
+  });
+
+  it('tells how to copy it anew: as which user, and with a name of its own for what is set aside', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgcm-rejoin-'));
+    try {
+      dataDirectory = join(folder, "main it's");
+      await mkdir(dataDirectory);
+      // Of an earlier time.
+      await mkdir(`${dataDirectory}.diverged`);
+      evidence = () => Promise.resolve(proven({ timeline: 9 }));
+      const outcome = await rejoin.run(order, pass, never);
+      assert.ok(outcome.kind === 'refused');
+      const [aside = '', copy = ''] = outcome.commands;
+      assert.match(copy, /pg_basebackup .* -h 10\.77\.0\.12 -U REPLICATION_USER -D '/);
+      execFileSync('sh', ['-ec', aside]);
+      assert.deepEqual(await readdir(`${dataDirectory}.diverged`), []);
+      const left = await readdir(folder);
+      assert.equal(left.length, 2, left.join());
+      assert.ok(
+        left.some((name) => /^main it's\.diverged-\d{8}-\d{6}$/.test(name)),
+        left.join(),
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('waits for a PostgreSQL that is still stopping, and for a history that cannot be read yet', async () => {

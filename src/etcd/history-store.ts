@@ -10,7 +10,13 @@ import { RecordReader } from './records.js';
 /** How many reports are kept. etcd takes 128 operations in a transaction, so these can go in one. */
 const KEPT = 100;
 
-/** The reports of finished switchovers in etcd. Their order is the one in which etcd got them: clocks jump. */
+/**
+ * The reports of finished switchovers in etcd. Their order is the one in which etcd got them: clocks jump.
+ *
+ * The one write of a switchover that is not guarded by its lock: the lock is given back before the run is
+ * over, and a run that has lost it has something to tell, too. Each report has a key of its own, so it undoes
+ * nothing of another run's.
+ */
 export class EtcdHistoryStore implements HistoryStore, HistoryFeed {
   readonly #etcd: Etcd;
 

@@ -23,7 +23,10 @@ export async function reportViolations(
   if (wrong.length > 0) throw new Error(wrong.join('; '));
 }
 
-/** Who has lost its lock may not write any more, and an etcd that elects a leader takes no report. */
+/**
+ * A command that is killed writes nothing, and an etcd that elects a leader takes no report. One that was frozen
+ * and has lost its lock may leave one: the report is the one write that the lock does not guard. It need not.
+ */
 function mustReport({ victim }: FaultCase): boolean {
   return victim !== 'command' && !victim.startsWith('etcd-');
 }

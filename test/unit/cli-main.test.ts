@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +101,33 @@ describe('the program', () => {
       });
     });
   }
+
+  it('ends a failover with status 143 when SIGTERM interrupts it before the move, and tells so', async () => {
+    // Somebody who listens and never answers: the checks are under way until the signal comes.
+    const silent = createServer().listen(0, '127.0.0.1');
+    const connections: Socket[] = [];
+    silent.on('connection', (socket) => connections.push(socket));
+    await once(silent, 'listening');
+    const at = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    try {
+      const child = start([
+        ...['failover', '--etcd-endpoints', `http://${at}`, '--failover-api-endpoints', at],
+        ...['--health-check-timeout', '30s', '--etcd-timeout', '30s', '--etcd-dial-timeout', '30s'],
+      ]);
+      const result = ended(child);
+      let [told, report] = ['', ''];
+      child.stderr?.on('data', (chunk: Buffer) => (told += chunk.toString()));
+      child.stdout?.on('data', (chunk: Buffer) => (report += chunk.toString()));
+      await eventually(() => /"event":"clients\.health_check"/.test(told));
+      child.kill('SIGTERM');
+      const { code, signal, stderr } = await result;
+      assert.deepEqual([code, signal], [143, null], stderr);
+      assert.match(report, /SIGTERM: nothing was touched, nothing was moved/);
+    } finally {
+      for (const socket of connections) socket.destroy();
+      silent.close();
+    }
+  });
 
   it('ends with status 0 when a daemon is asked to end', async () => {
     const template = temporaryFile('[databases]\napp = host={{.Host}}\n');

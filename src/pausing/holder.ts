@@ -5,7 +5,7 @@ import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
-import { runWithDeadline } from '../runtime/deadline.js';
+import { abortError, runWithDeadline, withEither } from '../runtime/deadline.js';
 import { inLanes } from '../runtime/lanes.js';
 import { leadingTo } from './destination.js';
 import { LoginRetry } from './login-retry.js';
@@ -16,9 +16,11 @@ export interface Hold {
   readonly reason: string;
   /** On the monotonic clock; Infinity for an endless one. */
   readonly endsAt: Milliseconds;
+  /** Open transactions are waited for, and all bouncers are paused or none. Else those are held that can be. */
+  readonly isPause: boolean;
   /** Filled while it begins. */
   readonly ledBefore: Map<Bouncer, ReadonlySet<string>>;
-  /** All bouncers are paused. */
+  /** All bouncers are paused, or all that can be; and nobody has begun to let them go. */
   complete: boolean;
 }
 
@@ -38,6 +40,9 @@ export interface HolderOptions {
 
 const LOGIN_RETRY_RESTORED_AFTER: Milliseconds = 5_000;
 
+/** When one bouncer holds its clients, the others are paused later if they take longer than this. */
+const GRACE: Milliseconds = 500;
+
 /** The hands of the keeper: what a pause and its end are on the bouncers. One method at a time, except for `shortenAgain`. */
 export class Holder {
   readonly waits = new Waits();
@@ -45,6 +50,8 @@ export class Holder {
   readonly #inTurn: (work: () => Promise<void>) => Promise<void>;
   readonly #loginRetry: LoginRetry;
   readonly #troubles = new Map<Bouncer, string>();
+  /** Those that could not be told to let their clients go when the others were. */
+  readonly #owed = new Set<Bouncer>();
   #held = false;
   #restore: NodeJS.Timeout | undefined;
 
@@ -57,9 +64,15 @@ export class Holder {
 
   close(): void {
     clearTimeout(this.#restore);
+    this.#owed.clear();
   }
 
-  /** Pauses every bouncer; the first one that fails ends the wait of the others. */
+  /** Whether there is a bouncer left that must be told to let its clients go. */
+  get owes(): boolean {
+    return this.#owed.size > 0;
+  }
+
+  /** Pauses every bouncer; the first one that fails ends the wait of the others. Or holds those that can be. */
   async pauseAll(
     { endsAt, ledBefore }: Hold,
     timeout: HoldOrder['timeout'],
@@ -68,14 +81,18 @@ export class Holder {
   ): Promise<void> {
     clearTimeout(this.#restore);
     this.#held = true;
+    this.#owed.clear();
     const { bouncers } = this.#options;
     const scope = this.#scope;
-    await inLanes(bouncers, bouncers.length, signal, async (bouncer, on) => {
+    const note = async (bouncer: Bouncer, on: AbortSignal): Promise<void> => {
       if (!ledBefore.has(bouncer)) ledBefore.set(bouncer, await this.#leads(bouncer, scope, primary, on));
-      if (timeout === 'none') {
-        await this.#bounded(`PAUSE on ${bouncer.name}`, on, (within) => bouncer.hold(scope, within));
-        return;
-      }
+    };
+    if (timeout === 'none') {
+      await this.#holdAny(note, signal);
+      return;
+    }
+    await inLanes(bouncers, bouncers.length, signal, async (bouncer, on) => {
+      await note(bouncer, on);
       // While it waits for transactions new statements wait, too: that ends with the expiry at the latest.
       const ms = Math.max(0, Math.min(timeout, Math.ceil(endsAt - monotonic())));
       await runWithDeadline(`PAUSE on ${bouncer.name}: a transaction stayed open`, ms, on, (within) =>
@@ -85,21 +102,57 @@ export class Holder {
   }
 
   /**
+   * Each by itself: the clients of one have nothing to do with another one that is down. Those that could not be are
+   * told of, and held, by the looks.
+   * @throws the first failure when none can be held
+   */
+  async #holdAny(
+    before: (bouncer: Bouncer, signal: AbortSignal) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const enough = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const hold = async (bouncer: Bouncer, on: AbortSignal): Promise<void> => {
+      await before(bouncer, on);
+      await this.#holdOne(bouncer, on);
+      timer ??= setTimeout(() => enough.abort(), GRACE);
+    };
+    const results = await withEither(signal, enough.signal, (on) =>
+      Promise.allSettled(this.#options.bouncers.map((bouncer) => hold(bouncer, on))),
+    );
+    clearTimeout(timer);
+    if (signal.aborted) throw abortError(signal, 'hold');
+    const [failure, ...others] = results.filter((result) => result.status === 'rejected');
+    if (failure !== undefined && others.length + 1 === results.length) throw failure.reason;
+  }
+
+  #holdOne(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
+    return this.#bounded(`PAUSE on ${bouncer.name}`, signal, (on) => bouncer.hold(this.#scope, on));
+  }
+
+  /**
    * The RESUME comes first, since clients wait for it. A login that fails before server_login_retry is short
    * is tried again soon all the same: PgBouncer looks at the setting before each one.
+   * @param mayOwe whether those that cannot be told are left for `resumeOwed`, as long as one can
    */
-  async resumeAll(signal: AbortSignal): Promise<void> {
-    const { bouncers, log, loginRetryRestoredAfter = LOGIN_RETRY_RESTORED_AFTER } = this.#options;
+  async resumeAll(mayOwe: boolean, signal: AbortSignal): Promise<void> {
+    const { bouncers, loginRetryRestoredAfter = LOGIN_RETRY_RESTORED_AFTER } = this.#options;
     this.waits.end();
+    const failed: Bouncer[] = [];
     const results = await Promise.allSettled(
       bouncers.map(async (bouncer) => {
-        const outcome = await this.#bounded(`RESUME on ${bouncer.name}`, signal, (on) => bouncer.resume(on));
-        log.info(events.pgbouncerResumed, { bouncer: bouncer.name, outcome });
+        try {
+          await this.#resume(bouncer, signal);
+        } catch (error) {
+          failed.push(bouncer);
+          throw error;
+        }
         await this.#guarded(bouncer, (on) => this.#shorten(bouncer, on), signal);
       }),
     );
-    const failed = results.find((result) => result.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    const failure = results.find((result) => result.status === 'rejected');
+    if (failure !== undefined && !(mayOwe && failed.length < bouncers.length)) throw failure.reason;
+    for (const bouncer of failed) this.#owed.add(bouncer);
     this.#held = false;
     clearTimeout(this.#restore);
     this.#restore = setTimeout(
@@ -108,11 +161,30 @@ export class Holder {
     );
   }
 
-  /** Looks at the clients that wait, and pauses what runs. Trouble is told, and looked at again next time. */
-  async lookAtAll(signal: AbortSignal): Promise<void> {
+  /** Tells those that could not be told with the others. Trouble is told, and it is tried again next time. */
+  async resumeOwed(signal: AbortSignal): Promise<void> {
+    const tell = async (bouncer: Bouncer, on: AbortSignal): Promise<void> => {
+      await this.#resume(bouncer, on);
+      this.#owed.delete(bouncer);
+    };
+    await Promise.all(
+      [...this.#owed].map((bouncer) => this.#guarded(bouncer, (on) => tell(bouncer, on), signal)),
+    );
+  }
+
+  async #resume(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
+    const outcome = await this.#bounded(`RESUME on ${bouncer.name}`, signal, (on) => bouncer.resume(on));
+    this.#options.log.info(events.pgbouncerResumed, { bouncer: bouncer.name, outcome });
+  }
+
+  /**
+   * Looks at the clients that wait, and pauses what runs. Trouble is told, and looked at again next time.
+   * @param isPause see Hold
+   */
+  async lookAtAll(isPause: boolean, signal: AbortSignal): Promise<void> {
     await Promise.all(
       this.#options.bouncers.map((bouncer) =>
-        this.#guarded(bouncer, (on) => this.#lookAt(bouncer, on), signal),
+        this.#guarded(bouncer, (on) => this.#lookAt(bouncer, isPause, on), signal),
       ),
     );
   }
@@ -124,8 +196,8 @@ export class Holder {
     }
   }
 
-  async #lookAt(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
-    await this.#pauseAgain(bouncer, signal);
+  async #lookAt(bouncer: Bouncer, isPause: boolean, signal: AbortSignal): Promise<void> {
+    await this.#pauseAgain(bouncer, isPause, signal);
     const pools = await this.#bounded(`SHOW POOLS on ${bouncer.name}`, signal, (on) => bouncer.pools(on));
     this.waits.see(bouncer, pools);
     if (this.#loginRetry.isShort(bouncer)) return;
@@ -139,7 +211,7 @@ export class Holder {
   }
 
   /** A PgBouncer that restarted runs. A pause of all shows nowhere: PAUSE is what finds out. */
-  async #pauseAgain(bouncer: Bouncer, signal: AbortSignal): Promise<void> {
+  async #pauseAgain(bouncer: Bouncer, isPause: boolean, signal: AbortSignal): Promise<void> {
     const scope = this.#scope;
     if (scope !== 'all') {
       const databases = await this.#bounded(`SHOW DATABASES on ${bouncer.name}`, signal, (on) =>
@@ -155,7 +227,8 @@ export class Holder {
       );
     }
     // Ends with the look, which whoever resumes cuts short.
-    await bouncer.pause(scope, signal);
+    if (isPause) await bouncer.pause(scope, signal);
+    else await this.#holdOne(bouncer, signal);
   }
 
   async #leads(

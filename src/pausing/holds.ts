@@ -25,6 +25,16 @@ export class Holds {
     return [...this.#holds.values()].filter(({ hold }) => hold.complete).map(({ hold }) => hold.reason);
   }
 
+  /** Whether one of them is more than a hold; see Hold. */
+  get havePause(): boolean {
+    return [...this.#holds.values()].some(({ hold }) => hold.isPause);
+  }
+
+  /** Nobody is paused for them any more who runs, also when they cannot be ended yet. */
+  beginToEnd(): void {
+    for (const { hold } of this.#holds.values()) hold.complete = false;
+  }
+
   /** When the last of them ends; undefined: there is none. */
   get endsAt(): Milliseconds | undefined {
     const ends = [...this.#holds.values()].map(({ hold }) => hold.endsAt);

@@ -116,6 +116,7 @@ export class PauseKeeper implements Service {
       if (this.paused) await this.#resumeAll(new AbortController().signal);
     });
     this.#holder.close();
+    clearTimeout(this.#nextLook);
   }
 
   /** A pause that was asked for through the failover API. @param primary the published route's address, see `hold` */
@@ -128,7 +129,8 @@ export class PauseKeeper implements Service {
    * Pauses for one more reason, or for this one anew.
    *
    * @param primary the published route's address, for a later resume to tell the old from the new
-   * @throws PgcmError `timed-out` when a transaction stayed open; then nothing is paused for this reason
+   * @throws PgcmError `timed-out` when a transaction stayed open; then nothing is paused for this reason. With timeout
+   *   `none`: when no bouncer could be held; those that could not are as soon as they can be
    */
   hold(reason: string, order: HoldOrder, primary: Address | undefined, signal: AbortSignal): Promise<void> {
     this.#interruptLook();
@@ -142,6 +144,7 @@ export class PauseKeeper implements Service {
       const hold: Hold = {
         reason,
         endsAt: order.endsAt,
+        isPause: order.timeout !== 'none',
         ledBefore: new Map(before?.ledBefore),
         complete: false,
       };
@@ -211,12 +214,15 @@ export class PauseKeeper implements Service {
     return 'running';
   }
 
-  /** Resumes every bouncer, also when one fails; no reason is left when all run. */
+  /** Resumes every bouncer, also when one fails; no reason is left when all run, of a hold when one does. */
   async #resumeAll(signal: AbortSignal): Promise<void> {
-    await this.#holder.resumeAll(signal);
+    const { havePause } = this.#holds;
+    this.#holds.beginToEnd();
+    await this.#holder.resumeAll(!havePause, signal);
     this.#holds.clear();
     clearTimeout(this.#nextLook);
     this.#tell();
+    if (this.#holder.owes) this.#lookIn(FIRST_LOOK);
   }
 
   /** One turn a try: a pause that comes while a bouncer is down has to hear so, and not to wait for it. */
@@ -287,11 +293,13 @@ export class PauseKeeper implements Service {
     const looking = new AbortController();
     this.#looking = looking;
     await this.#inTurn(async () => {
-      if (this.#holds.completeReasons.length === 0 || looking.signal.aborted) return;
-      await this.#holder.lookAtAll(looking.signal);
+      if (looking.signal.aborted) return;
+      if (!this.paused) await this.#holder.resumeOwed(looking.signal);
+      if (this.#holds.completeReasons.length === 0) return;
+      await this.#holder.lookAtAll(this.#holds.havePause, looking.signal);
       this.#tell();
     });
-    if (this.paused) this.#lookIn(this.#options.lookInterval ?? LOOK_INTERVAL);
+    if (this.paused || this.#holder.owes) this.#lookIn(this.#options.lookInterval ?? LOOK_INTERVAL);
   }
 
   #tell(): void {

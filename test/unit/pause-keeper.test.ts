@@ -26,11 +26,11 @@ describe('pause keeper', () => {
   let scope: PauseScope;
   let mayLift: boolean;
 
-  function live(): void {
+  function live(timeout = 1_000): void {
     life = new AbortController();
     keeper = new PauseKeeper({
       bouncers,
-      timeout: 1_000,
+      timeout,
       log,
       scope: () => scope,
       mayLift: () => Promise.resolve(mayLift),
@@ -358,6 +358,104 @@ describe('pause keeper', () => {
     const { clientsWaiting, longestWait } = keeper.news.value;
     assert.equal(clientsWaiting, 0);
     assert.ok(longestWait >= 40 && longestWait <= 41 + performance.now() - seen + 60, String(longestWait));
+  });
+
+  describe('a hold, which waits for nobody', () => {
+    const holdNow = (ms = 10_000): Promise<void> =>
+      keeper.hold('hold', { timeout: 'none', endsAt: performance.now() + ms }, undefined, never);
+    const release = (): Promise<'running' | 'held'> => keeper.release('hold', never);
+
+    for (const which of ['all', ['app']] as const) {
+      it(`holds the clients of one when the other is down, and of that one when it is back (${String(which)})`, async () => {
+        scope = which;
+        bouncers[1].stop();
+        await holdNow();
+        assert.deepEqual(keeper.news.value.reasons, ['hold']);
+        const told = (): number =>
+          log.of(events.pgbouncerError).filter(({ bouncer }) => bouncer === 'two').length;
+        await eventually(() => told() > 0);
+        await stays(() => bouncers[0].paused, 200);
+        assert.deepEqual([told(), bouncers[0].count('RESUME')], [1, 1], 'the RESUME is that of the start');
+        bouncers[1].openTransactions = 1;
+        bouncers[1].start();
+        await eventually(() => bouncers[1].paused);
+        // Open transactions are not waited for, so the looks go on.
+        const looks = bouncers[0].count('SHOW POOLS');
+        await eventually(() => bouncers[0].count('SHOW POOLS') > looks + 1);
+        assert.equal(await release(), 'running');
+        await stays(() => paused().every((p) => !p), 100);
+      });
+    }
+
+    it('does not wait for one that is frozen, when the other holds its clients', async () => {
+      life.abort();
+      await running;
+      bouncers[1].freeze();
+      live(60_000);
+      await holdNow();
+      assert.deepEqual(paused(), [true, false]);
+      bouncers[1].thaw();
+      await eventually(() => paused().every((p) => p));
+    });
+
+    it('fails when none can be held', async () => {
+      for (const bouncer of bouncers) bouncer.stop();
+      await assert.rejects(holdNow(), (error) => hasCode(error, 'unavailable'));
+      for (const bouncer of bouncers) bouncer.start();
+      await eventually(() => !keeper.paused);
+      assert.deepEqual(paused(), [false, false]);
+    });
+
+    it('lets the living go when one is down, and that one when it is back', async () => {
+      await holdNow();
+      bouncers[1].stop();
+      assert.equal(await release(), 'running');
+      assert.deepEqual([keeper.paused, keeper.news.value.reasons], [false, []]);
+      await stays(() => !bouncers[0].paused, 200);
+      // Not start(): that it was only out of reach, and has its pause still, is the point.
+      assert.equal(bouncers[1].paused, true);
+      bouncers[1].thaw();
+      await eventually(() => !bouncers[1].paused);
+      const resumes = bouncers.map((bouncer) => bouncer.count('RESUME'));
+      await stays(() => bouncers.every((bouncer, at) => bouncer.count('RESUME') === resumes[at]), 100);
+    });
+
+    it('lets the living go at its end, too', async () => {
+      await holdNow(300);
+      bouncers[1].stop();
+      await eventually(() => !bouncers[0].paused);
+      await stays(() => !bouncers[0].paused, 200);
+      assert.equal(keeper.paused, false);
+    });
+
+    it('holds again one that has not been let go yet', async () => {
+      await holdNow();
+      bouncers[1].stop();
+      await release();
+      await holdNow();
+      bouncers[1].thaw();
+      await stays(() => paused().every((p) => p), 200);
+      await release();
+      assert.deepEqual(paused(), [false, false]);
+    });
+
+    it('ends with its daemon although one is down', async () => {
+      await holdNow();
+      bouncers[1].stop();
+      life.abort();
+      await running;
+      assert.equal(bouncers[0].paused, false);
+    });
+  });
+
+  it('does not pause anybody again who was let go, while another one cannot be told yet', async () => {
+    await pause(1_000, 'never');
+    bouncers[1].stop();
+    await assert.rejects(keeper.resume(undefined, 1_000, never), (error) => hasCode(error, 'unavailable'));
+    await stays(() => !bouncers[0].paused, 200);
+    bouncers[1].thaw();
+    await keeper.resume(undefined, 1_000, never);
+    assert.deepEqual(paused(), [false, false]);
   });
 
   it("does not lift at its start what is somebody else's", async () => {

@@ -18,7 +18,7 @@ export interface RouteProbe {
  */
 export type ProbeFinding =
   | { readonly kind: 'writes' }
-  /** `trouble`: the error with which it answered the probe, though not for being ill. */
+  /** `trouble`: why whether it takes writes is not known, as an error in answer to the probe that is no sign of illness. */
   | { readonly kind: 'accepts'; readonly trouble?: string }
   | { readonly kind: 'read-only' | 'rejects' | 'gone' | 'silent'; readonly why: string };
 

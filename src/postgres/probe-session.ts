@@ -10,11 +10,26 @@ export interface ProbeLogin {
   readonly password: string;
 }
 
+/**
+ * What the server says of writes.
+ *
+ *     writes      it gives out a transaction id
+ *     read-only   it does not, as a standby or by its configuration
+ *     not-asked   this login may not write, by a setting of its own (`source`, as pg_settings has it): others may
+ */
+export type ProbeAnswer =
+  { readonly kind: 'writes' | 'read-only' } | { readonly kind: 'not-asked'; readonly source: string };
+
 /** A transaction id is given out only where writes are; a standby would refuse to, so it is not asked for one. */
 const QUESTION = `BEGIN;
 SELECT CASE WHEN pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' THEN NULL
-            ELSE pg_current_xact_id()::text END AS xid;
+            ELSE pg_current_xact_id()::text END AS xid,
+       CASE WHEN NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'on' THEN
+            (SELECT source FROM pg_settings WHERE name = 'default_transaction_read_only') END AS source;
 ROLLBACK`;
+
+/** Sources in pg_settings that are of one login, not of the server: ALTER ROLE, ALTER DATABASE, PGOPTIONS. */
+const OF_THE_LOGIN = new Set(['user', 'database user', 'database', 'client']);
 
 /** A connection to the PostgreSQL at an address, on which it is asked whether it takes writes. */
 export class ProbeSession {
@@ -56,11 +71,15 @@ export class ProbeSession {
   }
 
   /** @throws what pg throws */
-  async takesWrites(): Promise<boolean> {
+  async ask(): Promise<ProbeAnswer> {
     const results = (await this.#client.query(QUESTION)) as unknown as readonly {
-      rows: readonly { xid?: unknown }[];
+      rows: readonly { xid?: unknown; source?: unknown }[];
     }[];
-    return results.some(({ rows }) => typeof rows[0]?.xid === 'string');
+    const row = results.flatMap(({ rows }) => rows)[0];
+    if (typeof row?.xid === 'string') return { kind: 'writes' };
+    const source = row?.source;
+    const isOwn = typeof source === 'string' && OF_THE_LOGIN.has(source);
+    return isOwn ? { kind: 'not-asked', source } : { kind: 'read-only' };
   }
 
   /** Without a farewell: a frozen server would never answer it. */

@@ -4,7 +4,7 @@ import type { LifeProbe, ProbeFinding, RouteProbe } from '../domain/route-probe.
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import { findingOf } from './finding.js';
-import { ProbeSession, type ProbeLogin } from './probe-session.js';
+import { ProbeSession, type ProbeAnswer, type ProbeLogin } from './probe-session.js';
 
 export interface PostgresRouteProbeOptions extends ProbeLogin {
   /** For one question, the connection included; by default 1 s. */
@@ -42,7 +42,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
 
   async takesWrites(address: Address, signal: AbortSignal): Promise<boolean> {
     try {
-      return await this.#askAnew(address, this.#timeout, signal, false);
+      return (await this.#askAnew(address, this.#timeout, signal, false)).kind === 'writes';
     } catch (error) {
       if (error instanceof PgcmError) throw error;
       throw new PgcmError('unavailable', `${this.#what(address)}: ${describeError(error)}; see probe-user`, {
@@ -57,10 +57,24 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
       const limit = this.#timeout * (this.#wasEnded ? SHARE : 1);
       this.#wasEnded = false;
       const answer = kept ?? (await this.#askAnew(address, limit, signal, true));
-      if (answer) return { kind: 'writes' };
-      return { kind: 'read-only', why: `PostgreSQL at ${address} takes no writes` };
+      return this.#findingOf(answer, address);
     } catch (error) {
       return findingOf(error);
+    }
+  }
+
+  #findingOf(answer: ProbeAnswer, address: Address): ProbeFinding {
+    switch (answer.kind) {
+      case 'writes':
+        return { kind: 'writes' };
+      case 'read-only':
+        return { kind: 'read-only', why: `PostgreSQL at ${address} takes no writes` };
+      case 'not-asked': {
+        const { user, database } = this.#options;
+        const setting = `default_transaction_read_only is on for role ${user} in database ${database}`;
+        // Says nothing of other clients, and would hold all of them.
+        return { kind: 'accepts', trouble: `${setting} (pg_settings.source: ${answer.source})` };
+      }
     }
   }
 
@@ -70,7 +84,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   }
 
   /** @returns undefined when there is none, or it has failed: that says nothing yet */
-  async #askKept(address: Address, signal: AbortSignal): Promise<boolean | undefined> {
+  async #askKept(address: Address, signal: AbortSignal): Promise<ProbeAnswer | undefined> {
     const kept = this.#kept;
     if (kept?.isOpen !== true || kept.address !== address) {
       this.close();
@@ -78,7 +92,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
     }
     try {
       const limit = this.#timeout * SHARE;
-      return await runWithDeadline(this.#what(address), limit, signal, () => kept.takesWrites());
+      return await runWithDeadline(this.#what(address), limit, signal, () => kept.ask());
     } catch (error) {
       // Its answer may still come: it must not be taken for the next one's.
       this.close();
@@ -92,7 +106,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
     limit: Milliseconds,
     signal: AbortSignal,
     mayKeep: boolean,
-  ): Promise<boolean> {
+  ): Promise<ProbeAnswer> {
     const session = new ProbeSession(this.#options, address, () => {
       if (this.#kept !== session) return;
       this.#wasEnded = true;
@@ -102,9 +116,11 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
     try {
       const answer = await runWithDeadline(this.#what(address), limit, signal, async () => {
         await session.connect();
-        return await session.takesWrites();
+        return await session.ask();
       });
-      keep = mayKeep && this.#options.keeps === true && session.isOpen;
+      // What a login may do is settled when it begins: another one must find out when that was mended.
+      const isWorthIt = answer.kind !== 'not-asked';
+      keep = isWorthIt && mayKeep && this.#options.keeps === true && session.isOpen;
       if (keep) this.#kept = session;
       return answer;
     } finally {

@@ -9,8 +9,8 @@ const UNANSWERED =
   'probe-user, and whether a firewall lets this host reach that port of every PostgreSQL node';
 
 const REFUSED =
-  'PostgreSQL answers the probe with an error: whether it takes writes is not known, and nobody is held when it takes ' +
-  'none; see probe-user, probe-database, probe-password and pg_hba.conf';
+  'PostgreSQL answers the probe, but not whether it takes writes: nobody is held when it takes none; see probe-user, ' +
+  'probe-database, probe-password, pg_hba.conf, and the settings of that role';
 
 /**
  * Whether the probe is to be believed when it finds nobody. One that leads nowhere, by a wrong probe-port or a firewall

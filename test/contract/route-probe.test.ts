@@ -85,6 +85,60 @@ describe('the probe of a route', () => {
     await client.end();
   });
 
+  for (const [whose, setting, source] of [
+    ['the role', 'ROLE postgres', 'user'],
+    ['the role in the database', 'ROLE postgres IN DATABASE postgres', 'database user'],
+    ['the database', 'DATABASE postgres', 'database'],
+  ] as const) {
+    it(`a setting of ${whose} that forbids the probe to write is trouble, and no loss`, async () => {
+      const client = await primary.connect();
+      const { port } = primary;
+      const probe = new PostgresRouteProbe({
+        ...{ port, user: 'postgres', database: 'postgres', password: '' },
+        ...{ timeout: 10_000, keeps: true },
+      });
+      await client.query(`ALTER ${setting} SET default_transaction_read_only = on`);
+      try {
+        const finding = await probe.find(address, soon());
+        assert.ok(finding.kind === 'accepts', finding.kind);
+        assert.match(finding.trouble ?? '', /^default_transaction_read_only is on for role postgres in/);
+        assert.match(finding.trouble ?? '', new RegExp(`source: ${source}\\)$`));
+      } finally {
+        await client.query('SET default_transaction_read_only = off');
+        await client.query(`ALTER ${setting} RESET default_transaction_read_only`);
+        await client.end();
+      }
+      // Its connection was not kept: it would go on saying so.
+      assert.deepEqual(await probe.find(address, soon()), { kind: 'writes' });
+      probe.close();
+    });
+  }
+
+  it("the same in the server's configuration is a loss, also on a kept connection", async () => {
+    const client = await primary.connect();
+    const { port } = primary;
+    const probe = new PostgresRouteProbe({
+      ...{ port, user: 'postgres', database: 'postgres', password: '' },
+      ...{ timeout: 10_000, keeps: true },
+    });
+    const until = (kind: string): Promise<void> =>
+      eventually(async () => (await probe.find(address, soon())).kind === kind);
+    await until('writes');
+    try {
+      await client.query('ALTER SYSTEM SET default_transaction_read_only = on');
+      await client.query('select pg_reload_conf()');
+      await until('read-only');
+      const fresh = await probeOf(primary).find(address, soon());
+      assert.equal(fresh.kind, 'read-only');
+    } finally {
+      await client.query('ALTER SYSTEM RESET default_transaction_read_only');
+      await client.query('select pg_reload_conf()');
+      await client.end();
+    }
+    await until('writes');
+    probe.close();
+  });
+
   for (const kind of ['with credentials', 'without'] as const) {
     const lookerOf = ({ port }: { port: number }, timeout = 10_000): LifeProbe =>
       kind === 'without'

@@ -1,5 +1,5 @@
 import type { RouteReading } from '../domain/stores.js';
-import type { ProxyState } from '../domain/switchover.js';
+import type { ProxyHold, ProxyState } from '../domain/switchover.js';
 import type { ClusterStatus, MemberStatus } from './cluster-status.js';
 import type { Answers } from './gather.js';
 import { topologyOf } from './members.js';
@@ -94,6 +94,16 @@ function isOver(run: string, lock: Judged['lock']): boolean {
   return lock === 'free' || (lock.holder !== undefined && lock.holder.id !== run);
 }
 
+/** Whatever the reason is: clients wait, or meet errors. */
+function holdWrong(hold: ProxyHold): readonly string[] {
+  if (hold.kind === 'none') return [];
+  const what =
+    hold.kind === 'held'
+      ? 'its clients wait, since it found that the primary takes none'
+      : 'its clients waited for hold-timeout in vain, run, and meet errors';
+  return [`${what} (${hold.why}): see \`crm_mon -1rf\`, and bring a primary back`];
+}
+
 function proxyWrong(
   proxy: ProxyState,
   route: RouteReading | undefined,
@@ -114,6 +124,7 @@ function proxyWrong(
     const over = `switchover ${pause.request}, which does not run any more`;
     wrong.push(`holds its clients for ${over}: \`pgcm cleanup\``);
   }
+  wrong.push(...holdWrong(proxy.hold));
   for (const { name, error } of bouncers) if (error !== '') wrong.push(`PgBouncer ${name}: ${error}`);
   if (proxy.error !== '') wrong.push(proxy.error);
   return wrong.map((what) => `proxy ${id}: ${what}`);

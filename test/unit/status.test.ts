@@ -221,6 +221,16 @@ describe('what is wrong', () => {
       /^proxy app01: leads to 10\.77\.0\.11 \(revision 1\), not to 10\.77\.0\.11$/,
     ],
     [
+      'a proxy that holds its clients',
+      () => proxies.put(proxyOf('app01', { hold: { kind: 'held', why: 'nothing listens at 10.77.0.11' } })),
+      /^proxy app01: its clients wait, .* takes none \(nothing listens at 10\.77\.0\.11\): see `crm_mon -1rf`/,
+    ],
+    [
+      'a proxy whose hold is over',
+      () => proxies.put(proxyOf('app01', { hold: { kind: 'over', why: 'nothing listens at 10.77.0.11' } })),
+      /^proxy app01: its clients waited for hold-timeout in vain.*errors \(nothing listens .*\): see `crm_mon -1rf`/,
+    ],
+    [
       "a proxy's error",
       () => proxies.put(proxyOf('app01', { error: 'the template is gone' })),
       /^proxy app01: the template is gone$/,
@@ -238,6 +248,30 @@ describe('what is wrong', () => {
       assert.deepEqual(unknown, []);
       assert.equal(wrong.length, 1, wrong.join('\n'));
       assert.match(wrong[0] ?? '', expected);
+    });
+  }
+
+  for (const [kind, shown] of [
+    ['held', 'held: no primary'],
+    ['over', 'held too long'],
+  ] as const) {
+    it(`a hold that is ${kind} shows beside its proxy, and in the document with why`, async () => {
+      const why = 'nothing listens at 10.77.0.11';
+      proxies.put(proxyOf('app01', { hold: { kind, why } }));
+      const status = await look();
+      const text = statusText(status);
+      assert.match(
+        text,
+        new RegExp(`^app01 +app01 +10\\.77\\.0\\.11 \\(current\\) +${shown} +0 +1 of 1$`, 'm'),
+      );
+      assert.match(text, /\nWrong\n {2}proxy app01: its clients .*nothing listens/);
+      assert.doesNotMatch(text, /All is well/);
+      // The exit status goes by this one.
+      assert.equal(isWell(status), false);
+      const json = statusRecord.parse(Buffer.from(statusJson(status)), 'stdout');
+      assert.equal(json.well, false);
+      assert.deepEqual(json.proxies?.[0]?.hold, { kind, why });
+      assert.equal(json.wrong.length, 1);
     });
   }
 

@@ -4,6 +4,12 @@ import { parseAddress } from '../../src/domain/address.js';
 import { describeError, hasCode } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import type { Etcd } from '../../src/etcd/client.js';
+import { EtcdRouteStore } from '../../src/etcd/route-store.js';
+import type { ProxyPause } from '../../src/domain/switchover.js';
+import { PauseKeeper } from '../../src/pausing/pause-keeper.js';
+import { HoldWatch } from '../../src/proxy/hold-watch.js';
+import type { VerifiedRoute } from '../../src/proxy/route-state.js';
+import { Latest } from '../../src/runtime/latest.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually } from '../support/eventually.js';
 import { EtcdServers, type EtcdMember } from './etcd-server.js';
@@ -114,6 +120,42 @@ describe('etcd in trouble', () => {
     }
     await follow.stop();
   });
+
+  for (const what of ['killed', 'frozen'] as const) {
+    it(`has a proxy ask the primary at once when the member in use is ${what}, as its host may be the primary's`, async () => {
+      let probes = 0;
+      const log = new FakeLog();
+      const watch = new HoldWatch({
+        verified: new Latest<VerifiedRoute | undefined>({ route: { address: a, revision: 1n }, at: '' }),
+        keeper: new PauseKeeper({ bouncers: [], timeout: 1_000, log }),
+        pause: new Latest<ProxyPause>({ kind: 'running' }),
+        probe: { find: () => Promise.resolve(((probes += 1), { kind: 'writes' })) },
+        isLost: () => false,
+        cut: () => Promise.resolve(),
+        interval: 3_600_000,
+        timeout: 30_000,
+        log,
+      });
+      const onTrouble = (): void => watch.suspect();
+      const options = { key: '/master', pollInterval: 60_000, getTimeout: 5_000, onTrouble };
+      const follow = new Follow(new EtcdRouteStore(connect(servers), options, log));
+      const stop = new AbortController();
+      const running = watch.run(stop.signal);
+      await eventually(() => log.of(events.watchStart).length === 1 && probes > 0);
+      const before = probes;
+      if (what === 'killed') await preferred().kill();
+      else preferred().freeze();
+      try {
+        await eventually(() => probes > before);
+      } finally {
+        // One that was killed is started before the next test.
+        preferred().thaw();
+      }
+      stop.abort();
+      await running;
+      await follow.stop();
+    });
+  }
 
   it('leaves a member that has lost touch with the others', async () => {
     const etcd = connect(servers);

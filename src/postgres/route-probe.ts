@@ -20,7 +20,8 @@ const TIMEOUT: Milliseconds = 1_000;
 
 /**
  * What a kept connection may take of that: the rest is for a new one, as an old one may lead nowhere. And what the new one
- * may take when the kept one was ended by the other side: PgBouncer's were, too, and it answers with errors meanwhile.
+ * may take when the kept one was ended by the other side: PgBouncer's were, too, and it answers with errors meanwhile. And what
+ * the question after a silence may take, as statements hang until the second silence is heard.
  */
 const SHARE = 0.3;
 
@@ -28,7 +29,8 @@ const SHARE = 0.3;
 export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   readonly #options: PostgresRouteProbeOptions;
   #kept: ProbeSession | undefined;
-  #wasEnded = false;
+  /** The next question has less patience. */
+  #isPressed = false;
   #onEnd: () => void = () => undefined;
 
   constructor(options: PostgresRouteProbeOptions) {
@@ -52,14 +54,19 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   }
 
   async find(address: Address, signal: AbortSignal): Promise<ProbeFinding> {
+    let isPressed = false;
     try {
       const kept = await this.#askKept(address, signal);
-      const limit = this.#timeout * (this.#wasEnded ? SHARE : 1);
-      this.#wasEnded = false;
+      isPressed = this.#isPressed;
+      this.#isPressed = false;
+      const limit = this.#timeout * (isPressed ? SHARE : 1);
       const answer = kept ?? (await this.#askAnew(address, limit, signal, true));
       return this.#findingOf(answer, address);
     } catch (error) {
-      return findingOf(error);
+      const finding = findingOf(error);
+      // The second word on it comes soon; a third one waits as long as the first, as an answer may just be slow.
+      if (finding.kind === 'silent' && !isPressed) this.#isPressed = true;
+      return finding;
     }
   }
 
@@ -109,7 +116,7 @@ export class PostgresRouteProbe implements RouteProbe, LifeProbe {
   ): Promise<ProbeAnswer> {
     const session = new ProbeSession(this.#options, address, () => {
       if (this.#kept !== session) return;
-      this.#wasEnded = true;
+      this.#isPressed = true;
       this.#onEnd();
     });
     let keep = false;

@@ -259,6 +259,23 @@ describe('the probe of a route', () => {
     await relay.close();
   });
 
+  it('asks again with less patience after a silence, and then with all of it again', async () => {
+    const relay = await Relay.to(primary.port);
+    relay.isMute = true;
+    const probe = new PostgresRouteProbe({
+      ...{ port: relay.port, user: 'postgres', database: 'postgres', password: '' },
+      timeout: 500,
+    });
+    const found: (string | undefined)[] = [];
+    while (found.length < 4) {
+      const finding = await probe.find(address, soon());
+      found.push('why' in finding ? /no answer within (.*)$/.exec(finding.why)?.[1] : finding.kind);
+    }
+    assert.deepEqual(found, ['500ms', '150ms', '500ms', '150ms']);
+    probe.close();
+    await relay.close();
+  });
+
   it('a login that is refused is no reason to hold anybody, and is told', async () => {
     const client = await primary.connect();
     await client.query('CREATE ROLE locked NOLOGIN');

@@ -1,0 +1,66 @@
+import { agentSteps } from './agent.js';
+import { environmentSteps } from './environment.js';
+import type { Liveness, Model } from './explorer.js';
+import { keyOf } from './key.js';
+import { managerSteps } from './manager.js';
+import { postgresSteps } from './postgres.js';
+import { acknowledges, owesRecovery } from './properties.js';
+import type { Member, Names, State } from './state.js';
+import { barrier, bit, idle, nobody, ready } from './state.js';
+import type { ModelStep, World } from './world.js';
+
+/** The protocol among all of its actors. */
+export function clusterModel(world: World, initial: readonly State[]): Model<State> {
+  return { initial, steps: (state) => clusterSteps(world, state), key: keyOf };
+}
+
+function clusterSteps(world: World, state: State): readonly ModelStep[] {
+  const steps: ModelStep[] = [];
+  for (const id of state.members.keys()) {
+    steps.push(...postgresSteps(world, state, id), ...managerSteps(world, state, id), ...agentSteps(world, state, id));
+  }
+  steps.push(...environmentSteps(world, state));
+  return steps;
+}
+
+/** A recovery may use two timelines more than the exploration, which else would only end at its own bound. */
+export function clusterLiveness(world: World): Liveness<State> {
+  const timelines = world.bounds.timelines + 2;
+  const wider: World = { ...world, bounds: { ...world.bounds, timelines } };
+  return {
+    owes: owesRecovery,
+    goal: acknowledges,
+    recovery: (state) => clusterSteps(wider, state).filter(({ benign }) => benign),
+  };
+}
+
+/** A is the primary; the members in `entitled` stream from it and are entitled, and the rest stream, too. */
+export function running({ rules, bounds }: World, entitled: Names): State {
+  const standbys = entitled & ~bit(0);
+  const names = standbys === 0 && bounds.strict ? barrier : standbys;
+  const all = Array.from({ length: bounds.members }, (_, id) => id);
+  const calm = { manager: idle, frozen: undefined, agent: ready, lost: false };
+  const empty = { wal: '', waiting: 0, bereft: 0 };
+  const primary: Member = {
+    ...calm,
+    postgres: {
+      ...{ ...empty, run: 'primary', names, waits: names !== 0, upstream: nobody },
+      senders: all.map((id) => (id === 0 ? undefined : { names, flushed: 0 })),
+    },
+  };
+  const standby: Member = {
+    ...calm,
+    postgres: {
+      ...{ ...empty, run: 'standby', names: rules['7'] ? barrier : 0, waits: false, upstream: 0 },
+      senders: all.map(() => undefined),
+    },
+  };
+  return {
+    record: { primary: 0, timeline: 1, claimant: nobody, claimed: 0, entitled: entitled | bit(0), highest: 1 },
+    late: [],
+    members: all.map((id) => (id === 0 ? primary : standby)),
+    issued: 0,
+    acknowledged: 0,
+  };
+}
+

@@ -1,0 +1,64 @@
+import type { MemberId, State } from './state.js';
+import { barrier, has, memberOf, nameOf, namesText, nobody } from './state.js';
+import { commitsIn, lettersOf, timelineOf } from './wal.js';
+
+/**
+ * What must hold in every state.
+ * @returns what does not
+ */
+export function broken(state: State): string | undefined {
+  return lost(state) ?? wronglyEntitled(state) ?? needlesslyWithdrawn(state);
+}
+
+/**
+ * Every acknowledged commit is in the history of the confirmed primary. Two primaries that acknowledge in
+ * conflict break this as well: only one of them is the confirmed one.
+ */
+export function lost({ record, members, acknowledged }: State): string | undefined {
+  const primary = members[record.primary];
+  if (primary === undefined || primary.lost) return undefined;
+  const missing = acknowledged & ~commitsIn(primary.postgres.wal);
+  if (missing === 0) return undefined;
+  return `${lettersOf(missing)} was acknowledged, and the confirmed primary ${nameOf(record.primary)} does not have it`;
+}
+
+function wronglyEntitled({ record, members, acknowledged }: State): string | undefined {
+  for (const [id, member] of members.entries()) {
+    if (member.lost || !has(record.entitled, id)) continue;
+    const missing = acknowledged & ~commitsIn(member.postgres.wal);
+    if (missing === 0) continue;
+    return `${lettersOf(missing)} was acknowledged, and ${nameOf(id)}, which is entitled, does not have it`;
+  }
+  return undefined;
+}
+
+/** The death of a primary takes nobody's entitlement away: its standby is to be the next primary. */
+function needlesslyWithdrawn({ record, members }: State): string | undefined {
+  for (const [id, { postgres }] of members.entries()) {
+    const withdrawn = postgres.bereft & ~record.entitled;
+    if (record.primary !== id || withdrawn === 0) continue;
+    return `${nameOf(id)} died while ${namesText(withdrawn)} streamed from it and was entitled, and now is not`;
+  }
+  return undefined;
+}
+
+/** Recovery is owed as long as an entitled member has not been lost for good. */
+export function owesRecovery({ record, members }: State): boolean {
+  return members.some(({ lost: gone }, id) => !gone && has(record.entitled, id));
+}
+
+/** The confirmed primary runs, and would acknowledge a commit. */
+export function acknowledges(state: State): boolean {
+  const { primary, timeline, claimant } = state.record;
+  const { postgres } = memberOf(state, primary);
+  if (postgres.run !== 'primary' || claimant !== nobody || timelineOf(postgres.wal) !== timeline) return false;
+  if (!postgres.waits) return true;
+  return postgres.senders.some((sender, standby) => {
+    if (sender === undefined || !has(sender.names, standby) || (sender.names & barrier) !== 0) return false;
+    return state.members.every((_, named) => !has(sender.names, named) || streamsFrom(state, named, primary));
+  });
+}
+
+function streamsFrom(state: State, standby: MemberId, primary: MemberId): boolean {
+  return memberOf(state, standby).postgres.upstream === primary;
+}

@@ -1,0 +1,15 @@
+import { clusterLiveness, clusterModel, running } from './cluster.js';
+import { explore } from './explorer.js';
+import { broken } from './properties.js';
+import type { Rule } from './rules.js';
+import { rulesWithout } from './rules.js';
+const [opts, without] = process.argv.slice(2);
+const o = JSON.parse(opts ?? '{}');
+const rules = rulesWithout(...((without ?? '').split(' ').filter(Boolean) as Rule[]));
+const world = { rules, bounds: { members: 2, commits: 1, timelines: 2, strict: false, ...o, faults: { crash: true, orphans: false, cut: true, doubt: 1, successor: false, unfenced: true, move: false, losses: 0, ...o.faults } } };
+const t = performance.now();
+const inits = (o.init ?? [3]).map((e: number) => running(world, e));
+const r = explore(clusterModel(world, inits), { broken, ...(o.live ? { liveness: clusterLiveness(world) } : {}) }, { states: o.max ?? 3e6, depth: o.depth ?? 1000 });
+console.log(r.finding.kind, r.states, r.steps, r.depth, r.complete, ((performance.now() - t) / 1000).toFixed(1) + ' s', Math.round(process.memoryUsage().rss / 1e6) + ' MB');
+if (r.finding.kind === 'broken') console.log(r.finding.why);
+if (r.finding.kind !== 'nothing') for (const s of r.finding.story.steps) console.log('  ' + s.what);

@@ -13,7 +13,7 @@ import {
   withMember,
   withPostgres,
 } from './state.js';
-import { namesFor } from './manager.js';
+import { namesFor } from './supervise.js';
 import { canStream, rewound, shutdownCheckpoint, timelineOf } from './wal.js';
 import type { ModelStep, World } from './world.js';
 import { benign, chance } from './world.js';

@@ -5,6 +5,7 @@ import { keyOf } from './key.js';
 import { managerSteps } from './manager.js';
 import { postgresSteps } from './postgres.js';
 import { acknowledges, owesRecovery } from './properties.js';
+import { simplified } from './simplify.js';
 import type { Member, Names, State } from './state.js';
 import { barrier, bit, idle, nobody, ready } from './state.js';
 import type { ModelStep, World } from './world.js';
@@ -16,10 +17,14 @@ export function clusterModel(world: World, initial: readonly State[]): Model<Sta
 
 function clusterSteps(world: World, state: State): readonly ModelStep[] {
   const steps: ModelStep[] = [];
+  const add = ({ what, next, benign }: ModelStep) =>
+    steps.push({ what, next: simplified(world, next), benign });
   for (const id of state.members.keys()) {
-    steps.push(...postgresSteps(world, state, id), ...managerSteps(world, state, id), ...agentSteps(world, state, id));
+    postgresSteps(world, state, id).forEach(add);
+    managerSteps(world, state, id).forEach(add);
+    agentSteps(world, state, id).forEach(add);
   }
-  steps.push(...environmentSteps(world, state));
+  environmentSteps(world, state).forEach(add);
   return steps;
 }
 
@@ -43,6 +48,7 @@ export function running({ rules, bounds }: World, entitled: Names): State {
   const empty = { wal: '', waiting: 0, bereft: 0 };
   const primary: Member = {
     ...calm,
+    manager: rules['5'] ? idle : { ...idle, session: true },
     postgres: {
       ...{ ...empty, run: 'primary', names, waits: names !== 0, upstream: nobody },
       senders: all.map((id) => (id === 0 ? undefined : { names, flushed: 0 })),

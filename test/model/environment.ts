@@ -43,7 +43,8 @@ function memberFaults({ bounds }: World, state: State, id: MemberId): readonly M
 
 /** The entitled standbys that stream, but for those that somebody is about to withdraw. */
 function bereft(state: State, id: MemberId): Names {
-  const { manager, frozen } = memberOf(state, id);
+  const { manager, frozen, agent } = memberOf(state, id);
+  if (state.record.primary !== id || agent.stage !== 'ready') return 0;
   const plans = [manager, ...(frozen === undefined ? [] : [frozen])].filter(({ stage }) => stage !== 'idle');
   const kept = [...plans.map(({ wanted }) => wanted), ...state.late.map(({ entitled }) => entitled)];
   let names: Names = 0;

@@ -1,3 +1,4 @@
+import { recordKey } from './key.js';
 import type { EntitlementRecord, Member, State } from './state.js';
 
 /**
@@ -29,9 +30,4 @@ export function sentInDoubt(state: State, record: EntitlementRecord): State {
     ...state,
     late: [...late.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each),
   };
-}
-
-export function recordKey(record: EntitlementRecord): string {
-  const { primary, timeline, claimant, claimed, entitled, highest } = record;
-  return `${primary}${timeline}${claimant + 1}${claimed}${entitled}${highest}`;
 }

@@ -100,7 +100,10 @@ class Search<S extends object> {
     let layer: { readonly state: S; readonly number: number }[] = [];
     for (const state of this.model.initial) {
       const number = this.add(state, -1);
-      if (number.isNew) layer.push({ state, number: number.value });
+      if (!number.isNew) continue;
+      const why = broken(state);
+      if (why !== undefined) return { kind: 'broken', why, story: this.storyTo(number.value) };
+      layer.push({ state, number: number.value });
     }
     for (; layer.length > 0; this.depth++) {
       if (this.depth === limits.depth) return this.cutShort();

@@ -1,40 +1,64 @@
-import { recordKey } from './etcd.js';
-import type { Agent, Manager, Member, Postgres, Sender, State } from './state.js';
+import type { Agent, EntitlementRecord, Manager, Member, Postgres, Sender, State } from './state.js';
 
-const managerStages = { idle: 'i', altered: 'a', proven: 'p', recorded: 'r', rollback: 'b', unrecorded: 'u' };
-const agentStages = { ready: 'r', claimed: 'c', promoted: 'p', confirmed: 'o', withdrawn: 'w', rewinding: 'x' };
-const runs = { down: 'd', standby: 's', primary: 'p', stopping: 't', orphaned: 'o' };
+const managerStages = { idle: 0, altered: 1, proven: 2, recorded: 3, rollback: 4, unrecorded: 5 };
+const agentStages = { ready: 0, claimed: 1, promoted: 2, confirmed: 3, withdrawn: 4, rewinding: 5 };
+const runs = { down: 0, standby: 1, primary: 2, stopping: 3, orphaned: 4 };
 
-/** Two states have the same key only if they are the same in everything. */
-export function keyOf(state: State): string {
-  let key = `${recordKey(state.record)} ${state.issued} ${state.acknowledged}`;
-  for (const record of state.late) key += ` ${recordKey(record)}`;
-  for (const member of state.members) key += memberKey(member);
+/** Steps change few members and leave the others the same objects. */
+const membersSeen = new WeakMap<Member, string>();
+
+/** Two states have the same key only if they are the same in everything. Short, as millions are remembered. */
+export function keyOf({ record, late, members, issued, acknowledged }: State): string {
+  let key = recordKey(record) + String.fromCharCode((acknowledged << 4) | issued);
+  for (const each of late) key += recordKey(each);
+  for (const member of members) key += keyOfMember(member);
   return key;
 }
 
-function memberKey({ postgres, manager, frozen, agent, lost }: Member): string {
-  const old = frozen === undefined ? '' : managerKey(frozen);
-  return `|${lost ? 'L' : ''}${postgresKey(postgres)}|${managerKey(manager)}|${old}|${agentKey(agent)}`;
+export function recordKey(record: EntitlementRecord): string {
+  const { primary, timeline, claimant, claimed, entitled, highest } = record;
+  return String.fromCharCode(
+    (primary << 12) | ((claimant + 1) << 8) | entitled,
+    (timeline << 8) | (claimed << 4) | highest,
+  );
 }
 
-function postgresKey(postgres: Postgres): string {
+function keyOfMember(member: Member): string {
+  const seen = membersSeen.get(member);
+  if (seen !== undefined) return seen;
+  const { postgres, manager, frozen, agent, lost } = member;
+  const old = frozen === undefined ? '-' : managerKey(frozen);
+  const key = `|${postgresKey(postgres, lost)}|${managerKey(manager)}${old}${agentKey(agent)}`;
+  membersSeen.set(member, key);
+  return key;
+}
+
+function postgresKey(postgres: Postgres, lost: boolean): string {
   const { run, wal, names, waits, waiting, upstream, bereft } = postgres;
-  let key = `${runs[run]}${wal},${names},${waits ? 'w' : ''}${waiting},${upstream},${bereft}`;
-  for (const sender of postgres.senders) key += senderKey(sender);
-  return key;
+  const key = String.fromCharCode(
+    (runs[run] << 8) | ((upstream + 1) << 4) | (bit(waits) << 1) | bit(lost),
+    (names << 8) | (bereft << 4),
+    waiting,
+  );
+  return key + wal + postgres.senders.map(senderKey).join('');
 }
 
 function senderKey(sender: Sender | undefined): string {
-  return sender === undefined ? '-' : `;${sender.names}:${sender.flushed}`;
+  return sender === undefined ? '-' : String.fromCharCode(0x1000 | sender.flushed, sender.names);
 }
 
 function managerKey({ stage, fresh, session, wanted, position }: Manager): string {
-  if (stage === 'idle') return session ? 'is' : 'i';
-  return `${managerStages[stage]}${fresh ? 'f' : ''}${session ? 's' : ''}${wanted},${position}`;
+  return String.fromCharCode(
+    (managerStages[stage] << 12) | (bit(fresh) << 11) | (bit(session) << 10) | (wanted << 5) | position,
+  );
 }
 
 function agentKey({ stage, fresh, session, timeline, source }: Agent): string {
-  if (stage === 'ready') return 'r';
-  return `${agentStages[stage]}${fresh ? 'f' : ''}${session ? 's' : ''}${timeline},${source}`;
+  return String.fromCharCode(
+    (agentStages[stage] << 12) | (bit(fresh) << 11) | (bit(session) << 10) | (timeline << 4) | (source + 1),
+  );
+}
+
+function bit(flag: boolean): number {
+  return flag ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 import type { MemberId, State } from './state.js';
-import { barrier, has, memberOf, nameOf, namesText, nobody } from './state.js';
+import { barrier, has, memberOf, nameOf, namesText } from './state.js';
 import { commitsIn, lettersOf, timelineOf } from './wal.js';
 
 /**
@@ -49,9 +49,9 @@ export function owesRecovery({ record, members }: State): boolean {
 
 /** The confirmed primary runs, and would acknowledge a commit. */
 export function acknowledges(state: State): boolean {
-  const { primary, timeline, claimant } = state.record;
+  const { primary, timeline } = state.record;
   const { postgres } = memberOf(state, primary);
-  if (postgres.run !== 'primary' || claimant !== nobody || timelineOf(postgres.wal) !== timeline) return false;
+  if (postgres.run !== 'primary' || timelineOf(postgres.wal) !== timeline) return false;
   if (!postgres.waits) return true;
   return postgres.senders.some((sender, standby) => {
     if (sender === undefined || !has(sender.names, standby) || (sender.names & barrier) !== 0) return false;

@@ -9,6 +9,7 @@ export const rules = {
   '2-agent': 'the agent lifts its barrier over such a session, too',
   '2-own': 'supervise writes only a record that names its own member and its current timeline',
   '3': 'to grow waits for the proof that every commit waits for the barrier',
+  '3-copies': 'the proof looks at every walsender\'s own copy of synchronous_standby_names',
   '3-flush': 'to grow waits until the new standby has flushed what was there at the proof',
   '4': 'to shrink writes the record first, then synchronous_standby_names',
   '4-always': 'a name leaves synchronous_standby_names only after a write, though the record never had it',

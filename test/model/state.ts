@@ -111,8 +111,14 @@ export function nameOf(member: MemberId): string {
   return 'ABCD'.charAt(member);
 }
 
-/** {A, B}, FIRST n over them. */
+const texts = Array.from({ length: 2 * barrier }, (_, names) => textOf(names));
+
+/** Such as {A, B}: for synchronous_standby_names FIRST 2 (A, B). */
 export function namesText(names: Names): string {
+  return texts[names] ?? textOf(names);
+}
+
+function textOf(names: Names): string {
   const members = [0, 1, 2, 3].filter((member) => has(names, member)).map(nameOf);
   return `{${[...members, ...((names & barrier) === 0 ? [] : ['barrier'])].join(', ')}}`;
 }

@@ -1,0 +1,54 @@
+import type { Run } from './arenas.js';
+import { clusterModel } from './cluster.js';
+import { recordText } from './environment.js';
+import type { Story } from './explorer.js';
+import { explore } from './explorer.js';
+import { acknowledges, lost } from './properties.js';
+import type { State } from './state.js';
+import { nameOf } from './state.js';
+import type { ModelStep, World } from './world.js';
+
+/** What was found, as lines for a reader: who did what, and what the record says whenever it changes. */
+export function tell({ world, exploration }: Run): readonly string[] {
+  const { finding } = exploration;
+  if (finding.kind === 'nothing') return ['nothing was found'];
+  const { start, steps } = finding.story;
+  const lines = [`  at first: ${recordText(start.record)}`, ...steps.flatMap((step, at) => tellStep(step, at, steps, start))];
+  if (finding.kind === 'stuck') {
+    return [...lines, '  stuck: an entitled member is there, and nothing leads to a primary that acknowledges'];
+  }
+  return [...lines, `  broken: ${finding.why}`, ...consequence(world, finding.story)];
+}
+
+function tellStep(step: ModelStep, at: number, steps: readonly ModelStep[], start: State): readonly string[] {
+  const before = at === 0 ? start : steps[at - 1]?.next;
+  const line = `  ${String(at + 1).padStart(2)}. ${step.what}`;
+  const { record } = step.next;
+  return record === before?.record ? [line] : [line, `        record: ${recordText(record)}`];
+}
+
+/** A state that must not be is not yet a loss that clients see: the shortest way from it to one. */
+function consequence(world: World, { start, steps }: Story<State>): readonly string[] {
+  const from = steps.at(-1)?.next ?? start;
+  const seen = (state: State) => (acknowledges(state) ? lost(state) : undefined);
+  if (seen(from) !== undefined) return [];
+  // The promotion that shows it may need a number more than the exploration had.
+  const wider = { ...world, bounds: { ...world.bounds, timelines: world.bounds.timelines + 1 } };
+  const { finding } = explore(clusterModel(wider, [from]), { broken: seen }, { states: 50_000, depth: 30 });
+  if (finding.kind !== 'broken') return [];
+  const more = finding.story.steps;
+  return [
+    '  and then, for instance:',
+    ...more.flatMap((step, at) => tellStep(step, at, more, from)).map((line) => `  ${line}`),
+    `  clients see it: ${nameOf(finding.story.steps.at(-1)?.next.record.primary ?? 0)} takes writes without it`,
+  ];
+}
+
+/** How much was looked at, so that nobody takes it for more than it is. */
+export function sizeOf({ exploration, ms }: Run): string {
+  const { finding, states, steps, depth, complete } = exploration;
+  const whole = complete ? 'all of them' : 'NOT all of them';
+  const reach = `${finding.kind === 'broken' ? 'until it was found' : whole}, ${depth} steps deep`;
+  const count = (number: number) => number.toLocaleString('en');
+  return `${count(states)} states, ${count(steps)} steps, ${reach}, ${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run demo|playground|bench|test:faults` and `npm test` start here: plain Node without dependencies, because
+// `npm run demo|playground|bench|model|test:faults` and `npm test` start here: plain Node without dependencies, because
 // it is what brings the dependencies.
 import { compiled } from './lib/checkout.mjs';
 import { againAsRoot, requireMachine, requireNode } from './lib/machine.mjs';
@@ -9,7 +9,7 @@ import { say } from './lib/say.mjs';
 import { packages, prepare } from './lib/setup.mjs';
 import { notTested, parseTestArguments, runTests } from './test/stages.mjs';
 
-const help = `Usage: npm run demo|playground|bench|test:faults -- [ARGS]     npm test -- [PART...] [PATTERN]
+const help = `Usage: npm run demo|playground|bench|model|test:faults -- [ARGS]     npm test -- [PART...] [PATTERN]
 
 Each of them does the set-up that is missing first, and skips what has not changed:
   machine        root, capabilities, overlay, bridge, tools, Node.js: one line for each that is missing
@@ -20,8 +20,9 @@ Each of them does the set-up that is missing first, and skips what has not chang
   demo           boot a whole cluster, move its primary under load, show what the clients saw (--help)
   playground     a whole cluster on this machine (--help)
   bench          how long clients wait in a switchover; what the daemons cost (--help)
+  model          every course of the protocol of who may be promoted, up to bounds (--help)
   test:faults    what comes of a switchover in which something dies, in every step (--help)
-  test           PART: lint, unit, contract, acceptance; all of them unless given. PATTERN: a regular
+  test           PART: lint, unit, model, contract, acceptance; all of them unless given. PATTERN: a regular
                  expression for test files; if it matches none, for the names of tests.
                  A skipped test fails the run unless PGCM_ALLOW_SKIPPED=1.
 
@@ -32,6 +33,10 @@ const commands = {
   demo: (args) => runOnPlayground('bench/demo-main', args),
   bench: (args) => runOnPlayground('bench/main', args),
   faults: (args) => runOnPlayground('test/faults/main', args),
+  model: (args) => {
+    prepare(!asksForHelp(args));
+    return runProgram(compiled('test/model/main'), args);
+  },
   playground: (args) => {
     if (!asksForHelp(args)) requireMachine();
     prepare(false);
@@ -82,6 +87,7 @@ function asksForHelp(args) {
 
 function needsRoot(command, args) {
   if (asksForHelp(args)) return false;
+  if (command === 'model') return false;
   return command !== 'test' || parseTestArguments(args).needsMachine;
 }
 

@@ -1,4 +1,4 @@
-// `npm test`: lint, types, unit, contract, acceptance, and one count over all of them at the end.
+// `npm test`: lint, types, unit, model, contract, acceptance, and one count over all of them at the end.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -17,6 +17,8 @@ const minute = 60_000;
  */
 const kinds = {
   unit: { concurrency: 2, timeoutMs: 5 * minute, inLayer: false },
+  // All courses of a protocol, in memory: no server, but a core and some memory for each file.
+  model: { concurrency: 2, timeoutMs: 5 * minute, inLayer: false },
   contract: { concurrency: 2, timeoutMs: 10 * minute, inLayer: true },
   // One at a time: each boots a cluster of its own.
   acceptance: { concurrency: 1, timeoutMs: 40 * minute, inLayer: false },

@@ -144,9 +144,10 @@ function lift(world: World, state: State, id: MemberId): readonly ModelStep[] {
 
 function monitor({ rules }: World, state: State, id: MemberId): readonly ModelStep[] {
   const { primary, timeline } = state.record;
-  const isMine = primary === id && timeline === timelineOf(memberOf(state, id).postgres.wal);
-  if (isMine || !rules['11']) return [];
-  return [benign(`${nameOf(id)}: monitor fails, as the record names ${nameOf(primary)}`, goneDown(state, id))];
+  const isOther = rules['11-timeline'] && timeline !== timelineOf(memberOf(state, id).postgres.wal);
+  if (!rules['11'] || (primary === id && !isOther)) return [];
+  const what = `${nameOf(id)}: monitor fails, as the record names ${nameOf(primary)} on timeline ${timeline}`;
+  return [benign(what, goneDown(state, id))];
 }
 
 function demote({ bounds }: World, state: State, id: MemberId): readonly ModelStep[] {

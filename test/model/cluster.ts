@@ -1,7 +1,7 @@
 import { agentSteps } from './agent.js';
 import { environmentSteps } from './environment.js';
 import type { Liveness, Model } from './explorer.js';
-import { keyOf } from './key.js';
+import { canonicalKey } from './symmetry.js';
 import { managerSteps } from './manager.js';
 import { postgresSteps } from './postgres.js';
 import { acknowledges, owesRecovery } from './properties.js';
@@ -12,7 +12,7 @@ import type { ModelStep, World } from './world.js';
 
 /** The protocol among all of its actors. */
 export function clusterModel(world: World, initial: readonly State[]): Model<State> {
-  return { initial, steps: (state) => clusterSteps(world, state), key: keyOf };
+  return { initial, steps: (state) => clusterSteps(world, state), key: canonicalKey };
 }
 
 function clusterSteps(world: World, state: State): readonly ModelStep[] {

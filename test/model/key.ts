@@ -4,9 +4,6 @@ const managerStages = { idle: 0, altered: 1, proven: 2, recorded: 3, rollback: 4
 const agentStages = { ready: 0, claimed: 1, promoted: 2, confirmed: 3, withdrawn: 4, rewinding: 5 };
 const runs = { down: 0, standby: 1, primary: 2, stopping: 3, orphaned: 4 };
 
-/** Steps change few members and leave the others the same objects. */
-const membersSeen = new WeakMap<Member, string>();
-
 /** Two states have the same key only if they are the same in everything. Short, as millions are remembered. */
 export function keyOf({ record, late, members, issued, acknowledged }: State): string {
   let key = recordKey(record) + String.fromCharCode((acknowledged << 4) | issued);
@@ -23,24 +20,21 @@ export function recordKey(record: EntitlementRecord): string {
   );
 }
 
-function keyOfMember(member: Member): string {
-  const seen = membersSeen.get(member);
-  if (seen !== undefined) return seen;
-  const { postgres, manager, frozen, agent, lost } = member;
+function keyOfMember({ postgres, manager, frozen, agent, lost }: Member): string {
   const old = frozen === undefined ? '-' : managerKey(frozen);
-  const key = `|${postgresKey(postgres, lost)}|${managerKey(manager)}${old}${agentKey(agent)}`;
-  membersSeen.set(member, key);
-  return key;
+  return `|${postgresKey(postgres, lost)}|${managerKey(manager)}${old}${agentKey(agent)}`;
 }
 
 function postgresKey(postgres: Postgres, lost: boolean): string {
   const { run, wal, names, waits, waiting, upstream, bereft } = postgres;
-  const key = String.fromCharCode(
+  let key = String.fromCharCode(
     (runs[run] << 8) | ((upstream + 1) << 4) | (bit(waits) << 1) | bit(lost),
     (names << 8) | (bereft << 4),
     waiting,
   );
-  return key + wal + postgres.senders.map(senderKey).join('');
+  key += wal;
+  for (const sender of postgres.senders) key += senderKey(sender);
+  return key;
 }
 
 function senderKey(sender: Sender | undefined): string {

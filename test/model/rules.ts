@@ -23,6 +23,7 @@ export const rules = {
   '9-step-down': 'a member whose confirmation fails steps down',
   '10': 'an entitled member does not wait for the shutdown checkpoint of the old primary for ever',
   '11': 'monitor fails a primary whose confirmed record names another',
+  '11-timeline': 'it also fails one that the record names on another timeline: promoted, never confirmed',
   '15': 'a member withdraws itself before a rewind touches its data',
   '15-always': 'it does so with a write, though the record does not name it',
 } as const;

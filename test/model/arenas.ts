@@ -31,7 +31,7 @@ const calm: Faults = {
 
 const toTheEnd: Limits = { states: 4_000_000, depth: Infinity };
 const [alone, pair, three] = [0b1, 0b11, 0b111];
-const small = { members: 2, commits: 1, timelines: 2, strict: false };
+const small = { members: 2, standbys: 1, commits: 1, timelines: 2, strict: false };
 
 export const arenas = {
   pair: {
@@ -65,16 +65,30 @@ export const arenas = {
     liveness: true,
     limits: toTheEnd,
   },
+  swap: {
+    about: 'three members on one timeline, sync-standbys 1: the next takes the place of one that is lost',
+    bounds: { ...small, members: 3, timelines: 1, faults: { ...calm, crash: true, cut: true, doubt: 1 } },
+    entitled: [pair],
+    liveness: true,
+    limits: toTheEnd,
+  },
+  two: {
+    about: 'three members on one timeline, sync-standbys 2',
+    bounds: { ...small, members: 3, standbys: 2, timelines: 1, faults: { ...calm, cut: true, doubt: 1 } },
+    entitled: [three],
+    liveness: true,
+    limits: toTheEnd,
+  },
   trio: {
-    about: 'three members',
-    bounds: { ...small, members: 3, faults: { ...calm, crash: true, cut: true, doubt: 1, unfenced: true } },
+    about: 'three members, sync-standbys 2, and failovers',
+    bounds: { ...small, members: 3, standbys: 2, faults: { ...calm, crash: true, cut: true, doubt: 1, unfenced: true } },
     entitled: [three, pair],
     liveness: false,
     limits: { states: 400_000, depth: Infinity },
   },
   quartet: {
     about: 'four members on one timeline: how a set of three standbys changes',
-    bounds: { ...small, members: 4, timelines: 1, faults: { ...calm, cut: true } },
+    bounds: { ...small, members: 4, standbys: 3, timelines: 1, faults: { ...calm, cut: true } },
     entitled: [three],
     liveness: false,
     limits: { states: 200_000, depth: Infinity },

@@ -34,7 +34,7 @@ export function clusterLiveness(world: World): Liveness<State> {
   const wider: World = { ...world, bounds: { ...world.bounds, timelines } };
   return {
     owes: owesRecovery,
-    goal: acknowledges,
+    goal: (state) => acknowledges(world.rules, state),
     recovery: (state) => clusterSteps(wider, state).filter(({ benign }) => benign),
   };
 }
@@ -45,11 +45,13 @@ export function running({ rules, bounds }: World, entitled: Names): State {
   const names = standbys === 0 && bounds.strict ? barrier : standbys;
   const all = Array.from({ length: bounds.members }, (_, id) => id);
   const calm = { manager: idle, frozen: undefined, agent: ready, lost: false };
+  const none = all.map(() => undefined);
   const empty = { wal: '', waiting: 0, bereft: 0 };
   const primary: Member = {
     ...calm,
     manager: rules['5'] ? idle : { ...idle, session: true },
     postgres: {
+      ghosts: none,
       ...{ ...empty, run: 'primary', names, waits: names !== 0, upstream: nobody },
       senders: all.map((id) => (id === 0 ? undefined : { names, flushed: 0 })),
     },
@@ -57,8 +59,9 @@ export function running({ rules, bounds }: World, entitled: Names): State {
   const standby: Member = {
     ...calm,
     postgres: {
+      ghosts: none,
       ...{ ...empty, run: 'standby', names: rules['7'] ? barrier : 0, waits: false, upstream: 0 },
-      senders: all.map(() => undefined),
+      senders: none,
     },
   };
   return {

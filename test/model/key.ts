@@ -1,6 +1,6 @@
 import type { Agent, EntitlementRecord, Manager, Member, Postgres, Sender, State } from './state.js';
 
-const managerStages = { idle: 0, altered: 1, proven: 2, recorded: 3, rollback: 4, unrecorded: 5 };
+const managerStages = { idle: 0, altered: 1, proven: 2, recorded: 3, rollback: 4, unrecorded: 5, closing: 6 };
 const agentStages = { ready: 0, claimed: 1, promoted: 2, confirmed: 3, withdrawn: 4, rewinding: 5 };
 const runs = { down: 0, standby: 1, primary: 2, stopping: 3, orphaned: 4 };
 
@@ -34,6 +34,7 @@ function postgresKey(postgres: Postgres, lost: boolean): string {
   );
   key += wal;
   for (const sender of postgres.senders) key += senderKey(sender);
+  for (const ghost of postgres.ghosts) key += senderKey(ghost);
   return key;
 }
 

@@ -14,6 +14,7 @@ Exit status: 0 nothing was found, 1 something was, and is told; 2 wrong usage.
   --arena NAME       ${Object.keys(arenas).join(', ')} (default: pair); what follows changes it
   --without RULE     leave out a rule: ${Object.keys(rules).join(', ')}
   --members N        2 to 4
+  --standbys N       sync-standbys, 1 to 3
   --commits N        how many commits clients make, up to 6
   --timelines N      the highest timeline number, up to 7
   --depth N          how many steps at most
@@ -28,6 +29,7 @@ const options = {
   arena: { type: 'string', default: 'pair' },
   without: { type: 'string', multiple: true },
   members: { type: 'string' },
+  standbys: { type: 'string' },
   commits: { type: 'string' },
   timelines: { type: 'string' },
   depth: { type: 'string' },
@@ -59,6 +61,7 @@ function main(args: readonly string[]): number {
 
 interface Values {
   readonly members?: string | undefined;
+  readonly standbys?: string | undefined;
   readonly commits?: string | undefined;
   readonly timelines?: string | undefined;
   readonly depth?: string | undefined;
@@ -73,6 +76,7 @@ function changed(arena: Arena, values: Values): Arena {
   const members = number(values.members, 'members', 2, 4) ?? bounds.members;
   const changedBounds: Bounds = {
     members,
+    standbys: number(values.standbys, 'standbys', 1, 3) ?? bounds.standbys,
     commits: number(values.commits, 'commits', 0, 6) ?? bounds.commits,
     timelines: number(values.timelines, 'timelines', 1, 7) ?? bounds.timelines,
     strict: values.strict ?? bounds.strict,

@@ -48,10 +48,10 @@ function plans(world: World, state: State, id: MemberId): readonly ModelStep[] {
       steps.push(...actor.shrink(there & ~bit(standby), `${nameOf(standby)} is gone`));
     }
     if (has(there, standby) || seen[standby] === undefined) return;
-    steps.push(actor.grow(there | bit(standby)));
+    steps.push(...actor.grow(there | bit(standby)));
     state.members.forEach((_unused, gone) => {
       if (gone === id || !has(there, gone) || seen[gone] !== undefined) return;
-      steps.push(actor.grow((there | bit(standby)) & ~bit(gone)));
+      steps.push(...actor.grow((there | bit(standby)) & ~bit(gone)));
     });
   });
   if (postgres.names !== namesFor(world, id, there)) {
@@ -84,13 +84,15 @@ function goOn(actor: Supervise): readonly ModelStep[] {
   switch (actor.manager.stage) {
     case 'idle':
       return [];
+    case 'closing':
+      return [...actor.close(), actor.giveUp('gives up to grow')];
     case 'altered':
       return [...actor.prove(), actor.giveUp('gives up to grow')];
     case 'proven':
       return [...actor.entitle(), actor.giveUp('gives up to grow')];
     case 'recorded':
       return actor.maySet()
-        ? [actor.setNames(actor.manager.wanted, 'has the record')]
+        ? [...actor.follow(), actor.giveUp('gives up to set the names')]
         : [actor.giveUp('has lost its session')];
     case 'unrecorded':
       return [...actor.record(actor.manager.wanted, 'writes what it did'), actor.giveUp('dies')];

@@ -1,6 +1,7 @@
-import type { MemberId, Names, Postgres, Sender, State } from './state.js';
-import { barrier, has, memberOf, nameOf, namesText, nobody, withMember, withPostgres } from './state.js';
-import type { Commits } from './wal.js';
+import type { MemberId, Postgres, Sender, State } from './state.js';
+import { memberOf, nameOf, namesText, nobody, withMember, withPostgres } from './state.js';
+import type { Walsender } from './synchronous.js';
+import { none, releasedUpTo } from './synchronous.js';
 import { canStream, commitsIn, letterOf, lettersOf } from './wal.js';
 import type { ModelStep, World } from './world.js';
 import { benign, chance } from './world.js';
@@ -13,14 +14,14 @@ export function postgresSteps(world: World, state: State, id: MemberId): readonl
       return [
         ...commit(world, state, id),
         ...follow(state, id),
-        ...release(state, id),
+        ...release(world, state, id),
         ...state.members.flatMap((_, standby) => noticeLoss(state, id, standby)),
       ];
     case 'orphaned':
-      return [...commit(world, state, id), ...release(state, id)];
+      return [...commit(world, state, id), ...release(world, state, id)];
     case 'standby':
       return postgres.upstream === nobody
-        ? state.members.flatMap((_, primary) => connect(state, id, primary))
+        ? state.members.flatMap((_, primary) => connect(world, state, id, primary))
         : receive(state, id, postgres.upstream);
     case 'down':
     case 'stopping':
@@ -64,53 +65,53 @@ function follow(state: State, id: MemberId): readonly ModelStep[] {
 }
 
 /** The walsenders end the waits of commits, each by its own copy of synchronous_standby_names. */
-function release(state: State, id: MemberId): readonly ModelStep[] {
-  const { waiting } = memberOf(state, id).postgres;
+function release({ rules }: World, state: State, id: MemberId): readonly ModelStep[] {
+  const { postgres } = memberOf(state, id);
+  const { waiting } = postgres;
   if (waiting === 0) return [];
-  const done = releasable(memberOf(state, id).postgres) & waiting;
+  const end = releasedUpTo(rules, walsendersOf(postgres));
+  const done = end === none ? 0 : commitsIn(postgres.wal, end) & waiting;
   if (done === 0) return [];
   const next = withPostgres(state, id, { waiting: waiting & ~done });
   const what = `${nameOf(id)}: ${lettersOf(done)} acknowledged`;
   return [benign(what, { ...next, acknowledged: next.acknowledged | done })];
 }
 
-function releasable({ wal, senders }: Postgres): Commits {
-  let commits: Commits = 0;
-  senders.forEach((sender, standby) => {
-    if (sender === undefined || !releases(sender.names, standby, senders)) return;
-    let end = wal.length;
-    senders.forEach((other, named) => {
-      if (has(sender.names, named)) end = Math.min(end, other?.flushed ?? 0);
-    });
-    commits |= commitsIn(wal, end);
-  });
-  return commits;
-}
-
-/** With FIRST n over all names a walsender releases when it is one of them and all of them are there. */
-export function releases(names: Names, standby: MemberId, senders: Postgres['senders']): boolean {
-  if (!has(names, standby) || (names & barrier) !== 0) return false;
-  return senders.every((sender, named) => sender !== undefined || !has(names, named));
+export function walsendersOf({ senders, ghosts }: Postgres): readonly Walsender[] {
+  const walsenders: Walsender[] = [];
+  const add = (sender: Sender | undefined, standby: MemberId) => {
+    if (sender !== undefined) walsenders.push({ ...sender, standby });
+  };
+  senders.forEach(add);
+  ghosts.forEach(add);
+  return walsenders;
 }
 
 /** A walsender whose standby is gone lives until it notices that. */
 function noticeLoss(state: State, id: MemberId, standby: MemberId): readonly ModelStep[] {
-  const { postgres } = memberOf(state, id);
-  if (postgres.senders[standby] === undefined) return [];
-  if (memberOf(state, standby).postgres.upstream === id) return [];
+  const { senders, ghosts } = memberOf(state, id).postgres;
+  if (ghosts[standby] !== undefined) {
+    const what = `${nameOf(id)}: the first walsender to ${nameOf(standby)} ends`;
+    return [benign(what, withPostgres(state, id, { ghosts: replaced(ghosts, standby, undefined) }))];
+  }
+  if (senders[standby] === undefined || memberOf(state, standby).postgres.upstream === id) return [];
   const what = `${nameOf(id)}: the walsender to ${nameOf(standby)}, which is gone, ends`;
   return [benign(what, withSender(state, id, standby, undefined))];
 }
 
 /** libpq tries all members and takes the first that takes writes, whoever that is. */
-function connect(state: State, id: MemberId, primary: MemberId): readonly ModelStep[] {
+function connect({ rules }: World, state: State, id: MemberId, primary: MemberId): readonly ModelStep[] {
   const [own, its] = [memberOf(state, id).postgres, memberOf(state, primary).postgres];
   if (primary === id || its.run !== 'primary' || !canStream(own.wal, its.wal)) return [];
+  const last = its.senders[id];
+  // A slot is refused to a second walsender.
+  if (last !== undefined && (rules['3-slots'] || its.ghosts[id] !== undefined)) return [];
   const connected = withPostgres(state, id, { upstream: primary });
+  const withGhost = withPostgres(connected, primary, { ghosts: replaced(its.ghosts, id, last) });
   const sender = { names: its.names, flushed: own.wal.length };
-  return [
-    benign(`${nameOf(id)}: streams from ${nameOf(primary)}`, withSender(connected, primary, id, sender)),
-  ];
+  const again = last === undefined ? '' : ', while the walsender it had is still there';
+  const what = `${nameOf(id)}: streams from ${nameOf(primary)}${again}`;
+  return [benign(what, withSender(withGhost, primary, id, sender))];
 }
 
 function receive(state: State, id: MemberId, primary: MemberId): readonly ModelStep[] {
@@ -124,9 +125,12 @@ function receive(state: State, id: MemberId, primary: MemberId): readonly ModelS
 }
 
 function withSender(state: State, id: MemberId, standby: MemberId, sender: Sender | undefined): State {
-  const senders = memberOf(state, id).postgres.senders.slice();
-  senders[standby] = sender;
-  return withPostgres(state, id, { senders });
+  const { senders } = memberOf(state, id).postgres;
+  return withPostgres(state, id, { senders: replaced(senders, standby, sender) });
+}
+
+function replaced<T>(list: readonly T[], index: number, value: T): readonly T[] {
+  return list[index] === value ? list : list.map((old, at) => (at === index ? value : old));
 }
 
 /** No process of PostgreSQL is left on this member; every session with it and every stream is gone. */
@@ -135,6 +139,7 @@ export function goneDown(state: State, id: MemberId): State {
   const down = withPostgres(state, id, {
     ...{ run: 'down', waits: false, waiting: 0, bereft: 0, upstream: nobody },
     senders: state.members.map(() => undefined),
+    ghosts: state.members.map(() => undefined),
   });
   const silent = withMember(down, id, {
     manager: manager.session ? { ...manager, session: false } : manager,

@@ -1,5 +1,8 @@
-import type { MemberId, State } from './state.js';
-import { barrier, has, memberOf, nameOf, namesText } from './state.js';
+import { walsendersOf } from './postgres.js';
+import type { Rules } from './rules.js';
+import type { State } from './state.js';
+import { has, memberOf, nameOf, namesText } from './state.js';
+import { none, releasedUpTo } from './synchronous.js';
 import { commitsIn, lettersOf, timelineOf } from './wal.js';
 
 /**
@@ -47,18 +50,14 @@ export function owesRecovery({ record, members }: State): boolean {
   return members.some(({ lost: gone }, id) => !gone && has(record.entitled, id));
 }
 
-/** The confirmed primary runs, and would acknowledge a commit. */
-export function acknowledges(state: State): boolean {
+/** The confirmed primary runs, and would acknowledge a commit without waiting for anybody who is not there. */
+export function acknowledges(rules: Rules, state: State): boolean {
   const { primary, timeline } = state.record;
   const { postgres } = memberOf(state, primary);
   if (postgres.run !== 'primary' || timelineOf(postgres.wal) !== timeline) return false;
   if (!postgres.waits) return true;
-  return postgres.senders.some((sender, standby) => {
-    if (sender === undefined || !has(sender.names, standby) || (sender.names & barrier) !== 0) return false;
-    return state.members.every((_, named) => !has(sender.names, named) || streamsFrom(state, named, primary));
-  });
-}
-
-function streamsFrom(state: State, standby: MemberId, primary: MemberId): boolean {
-  return memberOf(state, standby).postgres.upstream === primary;
+  const senders = postgres.senders.map((sender, standby) =>
+    memberOf(state, standby).postgres.upstream === primary ? sender : undefined,
+  );
+  return releasedUpTo(rules, walsendersOf({ ...postgres, senders, ghosts: [] })) !== none;
 }

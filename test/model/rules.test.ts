@@ -18,6 +18,8 @@ const absences: Record<Rule, readonly [ArenaName, RegExp | 'stuck']> = {
   '2-agent': ['pair', entitledWithout],
   '2-own': ['pair', lostByPrimary],
   '3': ['pair', entitledWithout],
+  '3-count': ['swap', entitledWithout],
+  '3-slots': ['two', entitledWithout],
   '3-copies': ['quartet', entitledWithout],
   '3-flush': ['pair', entitledWithout],
   '4': ['pair', entitledWithout],

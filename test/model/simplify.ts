@@ -33,10 +33,11 @@ function simplifiedManager({ rules }: World, manager: Manager): Manager {
     case 'idle':
       // Only without rule 5 does a session that was opened before matter.
       return session && rules['5'] ? idle : manager;
+    case 'closing':
     case 'altered':
     case 'proven': {
       const isRefused = !fresh && rules['1-before'];
-      const cannotProve = stage === 'altered' && !session && rules['2'];
+      const cannotProve = stage !== 'proven' && !session && rules['2'];
       return isRefused || cannotProve ? { ...idle, session: session && !rules['5'] } : manager;
     }
     case 'recorded':

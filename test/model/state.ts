@@ -6,7 +6,10 @@ export const nobody = -1;
 
 /** A set of members, as bits. In synchronous_standby_names it may hold the barrier as well. */
 export type Names = number;
-/** A name that no standby has: whoever waits for it waits for ever. */
+/**
+ * Whoever waits for it waits for ever: a count that no number of walsenders reaches, FIRST 1000 (names). Without rule
+ * 3-count it is a name that no standby has, FIRST n (names, barrier).
+ */
 export const barrier: Names = 128;
 
 /** A compare-and-set on the record's revision decides by whether the record was written since: see etcd.ts. */
@@ -40,7 +43,10 @@ export interface Postgres {
   readonly waits: boolean;
   /** Commits whose backends wait. */
   readonly waiting: Commits;
+  /** The walsender to each standby. */
   readonly senders: readonly (Sender | undefined)[];
+  /** One more to a standby that connected again before its last one had ended. */
+  readonly ghosts: readonly (Sender | undefined)[];
   /** The primary that this standby streams from. */
   readonly upstream: MemberId;
   /** Ghost: entitled standbys that streamed when the postmaster was killed. */
@@ -49,11 +55,11 @@ export interface Postgres {
 
 /**
  * The replication manager of supervise on a primary.
- * idle; altered: the barrier is set, waits for the proof; proven: waits for the new standby, then writes the
+ * idle; closing: sets the barrier before the list changes; altered: the barrier is set, waits for the proof; proven: waits for the new standby, then writes the
  * record; recorded: the record is written, synchronous_standby_names follows; rollback: only without rule 1.
  */
 export interface Manager {
-  readonly stage: 'idle' | 'altered' | 'proven' | 'recorded' | 'rollback' | 'unrecorded';
+  readonly stage: 'idle' | 'closing' | 'altered' | 'proven' | 'recorded' | 'rollback' | 'unrecorded';
   /** The record was not written since this manager read it. */
   readonly fresh: boolean;
   /** Its connection to PostgreSQL is there, and holds the lock. */

@@ -30,7 +30,7 @@ function tellStep(step: ModelStep, at: number, steps: readonly ModelStep[], star
 /** A state that must not be is not yet a loss that clients see: the shortest way from it to one. */
 function consequence(world: World, { start, steps }: Story<State>): readonly string[] {
   const from = steps.at(-1)?.next ?? start;
-  const seen = (state: State) => (acknowledges(state) ? lost(state) : undefined);
+  const seen = (state: State) => (acknowledges(world.rules, state) ? lost(state) : undefined);
   if (seen(from) !== undefined) return [];
   // The promotion that shows it may need a number more than the exploration had.
   const wider = { ...world, bounds: { ...world.bounds, timelines: world.bounds.timelines + 1 } };

@@ -1,5 +1,6 @@
 import { sentInDoubt, written } from './etcd.js';
-import { releases } from './postgres.js';
+import { walsendersOf } from './postgres.js';
+import { count, none, releasedUpTo } from './synchronous.js';
 import type { EntitlementRecord, Manager, Member, MemberId, Names, State } from './state.js';
 import {
   barrier,
@@ -40,10 +41,23 @@ export class Supervise {
   }
 
   /** Rule 3: the barrier is named beside all that shall be entitled. */
-  grow(wanted: Names): ModelStep {
-    const names = (wanted & ~bit(this.id)) | barrier;
-    const next = withPostgres(this.become(this.state, { stage: 'altered', wanted }), this.id, { names });
-    return benign(this.says(`reads the record, sets synchronous_standby_names = ${namesText(names)}`), next);
+  grow(wanted: Names): readonly ModelStep[] {
+    const standbys = wanted & ~bit(this.id);
+    if (count(standbys) > this.world.bounds.standbys) return [];
+    // A walsender that still has a list of two counts any newcomer in the place of one that is missing.
+    const isLong = count(this.member.postgres.names & ~barrier) > 1;
+    const closes = this.world.rules['3-copies'] && isLong;
+    const names = (closes ? this.member.postgres.names : standbys) | barrier;
+    const stage = closes ? 'closing' : 'altered';
+    const next = withPostgres(this.become(this.state, { stage, wanted }), this.id, { names });
+    return [benign(this.says(`reads the record, sets synchronous_standby_names = ${namesText(names)}`), next)];
+  }
+
+  close(): readonly ModelStep[] {
+    if (!this.maySet() || !this.allHave(this.member.postgres.names)) return [];
+    const names = (this.manager.wanted & ~bit(this.id)) | barrier;
+    const next = withPostgres(this.become(this.state, { stage: 'altered' }), this.id, { names });
+    return [benign(this.says(`every walsender has the barrier: sets ${namesText(names)}`), next)];
   }
 
   /** A row was committed, and waits though every walsender has flushed it. */
@@ -52,18 +66,29 @@ export class Supervise {
     if (!this.maySet()) return [];
     const next = this.become(this.state, { stage: 'proven', position: postgres.wal.length });
     if (!this.world.rules['3']) return [benign(this.says(`takes the flush position without a proof`), next)];
-    const waits = postgres.run === 'primary' && postgres.waits;
-    const all = postgres.senders.every((sender, standby) => sender === undefined || this.proves(standby));
-    return waits && all ? [benign(this.says('has the proof that commits wait for the barrier'), next)] : [];
+    const waits = postgres.run === 'primary' && postgres.waits && this.allHaveFlushed();
+    const still = this.world.rules['3-copies']
+      ? this.allHave(postgres.names)
+      : releasedUpTo(this.world.rules, walsendersOf(postgres)) === none;
+    return waits && still ? [benign(this.says('has the proof that commits wait for the barrier'), next)] : [];
   }
 
-  private proves(standby: MemberId): boolean {
-    const { senders, wal, names } = this.member.postgres;
-    const sender = senders[standby];
-    const streams = memberOf(this.state, standby).postgres.upstream === this.id;
-    if (sender === undefined || !streams || sender.flushed < wal.length) return false;
-    if (this.world.rules['3-copies']) return sender.names === names;
-    return !releases(sender.names, standby, senders);
+  /** Each walsender that there is has a standby that answers, and it has flushed the row. */
+  private allHaveFlushed(): boolean {
+    const { senders, ghosts, wal } = this.member.postgres;
+    return (
+      ghosts.every((ghost) => ghost === undefined) &&
+      senders.every(
+        (sender, standby) =>
+          sender === undefined ||
+          (memberOf(this.state, standby).postgres.upstream === this.id && sender.flushed === wal.length),
+      )
+    );
+  }
+
+  /** pg_stat_replication.sync_priority is each walsender's own; the barrier comes first and moves all of them. */
+  private allHave(names: Names): boolean {
+    return walsendersOf(this.member.postgres).every((walsender) => walsender.names === names);
   }
 
   entitle(): readonly ModelStep[] {
@@ -102,6 +127,18 @@ export class Supervise {
   private recordWith(entitled: Names): EntitlementRecord {
     const timeline = timelineOf(this.member.postgres.wal);
     return { ...this.state.record, primary: this.id, timeline, claimant: nobody, claimed: 0, entitled };
+  }
+
+  /** With rule 3-copies from one list to another over the barrier only. */
+  follow(): readonly ModelStep[] {
+    const { wanted } = this.manager;
+    const names = namesFor(this.world, this.id, wanted) | barrier;
+    if (!this.world.rules['3-copies'] || (names & ~barrier) === 0) return [this.setNames(wanted, 'has the record')];
+    if (this.member.postgres.names !== names) {
+      const what = this.says(`has the record: it sets synchronous_standby_names = ${namesText(names)}`);
+      return [benign(what, withPostgres(this.state, this.id, { names }))];
+    }
+    return this.allHave(names) ? [this.setNames(wanted, 'every walsender has the barrier')] : [];
   }
 
   setNames(wanted: Names, why: string): ModelStep {

@@ -1,5 +1,5 @@
 import { keyOf, recordKey } from './key.js';
-import type { EntitlementRecord, Manager, Member, MemberId, Names, Postgres, State } from './state.js';
+import type { EntitlementRecord, Manager, Member, MemberId, Names, Postgres, Sender, State } from './state.js';
 import { barrier, bit, has, memberOf, nobody } from './state.js';
 
 /**
@@ -42,15 +42,14 @@ export function renamed(state: State, order: readonly MemberId[]): State {
     entitled: names(old.entitled),
   });
   const manager = (old: Manager): Manager => ({ ...old, wanted: names(old.wanted) });
+  const sender = (old: Sender | undefined) => old && { ...old, names: names(old.names) };
   const postgres = (old: Postgres): Postgres => ({
     ...old,
     names: names(old.names),
     bereft: names(old.bereft),
     upstream: id(old.upstream),
-    senders: order.map((from) => {
-      const sender = old.senders[from];
-      return sender && { ...sender, names: names(sender.names) };
-    }),
+    senders: order.map((from) => sender(old.senders[from])),
+    ghosts: order.map((from) => sender(old.ghosts[from])),
   });
   const member = (old: Member): Member => ({
     ...old,

@@ -23,6 +23,8 @@ export interface Faults {
 
 export interface Bounds {
   readonly members: number;
+  /** sync-standbys: how many standbys are entitled at most. */
+  readonly standbys: number;
   /** How many commits clients make. */
   readonly commits: number;
   /** The highest timeline number. */

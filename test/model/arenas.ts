@@ -5,7 +5,8 @@ import { broken } from './properties.js';
 import type { Rule } from './rules.js';
 import { rulesWithout } from './rules.js';
 import type { Names, State } from './state.js';
-import type { Bounds, Faults, World } from './world.js';
+import type { Bounds, World } from './world.js';
+import { calm } from './world.js';
 
 /** A cluster with what may happen in it, small enough to be explored to its end unless a limit is named. */
 export interface Arena {
@@ -17,17 +18,6 @@ export interface Arena {
   readonly liveness: boolean;
   readonly limits: Limits;
 }
-
-const calm: Faults = {
-  crash: false,
-  orphans: false,
-  cut: false,
-  doubt: 0,
-  successor: false,
-  unfenced: false,
-  move: false,
-  losses: 0,
-};
 
 const toTheEnd: Limits = { states: 4_000_000, depth: Infinity };
 const [alone, pair, three] = [0b1, 0b11, 0b111];
@@ -44,9 +34,16 @@ export const arenas = {
     liveness: true,
     limits: toTheEnd,
   },
-  history: {
-    about: 'two members, two commits and a timeline more',
-    bounds: { ...small, commits: 2, timelines: 3, faults: { ...calm, crash: true, unfenced: true } },
+  numbers: {
+    about: 'two members, two commits: histories that fork and meet again',
+    bounds: { ...small, commits: 2, faults: { ...calm, crash: true, unfenced: true } },
+    entitled: [pair],
+    liveness: true,
+    limits: toTheEnd,
+  },
+  failovers: {
+    about: 'two members, one failover after the other',
+    bounds: { ...small, timelines: 3, faults: { ...calm, crash: true, unfenced: true } },
     entitled: [pair],
     liveness: true,
     limits: toTheEnd,
@@ -84,14 +81,14 @@ export const arenas = {
     bounds: { ...small, members: 3, standbys: 2, faults: { ...calm, crash: true, cut: true, doubt: 1, unfenced: true } },
     entitled: [three, pair],
     liveness: false,
-    limits: { states: 400_000, depth: Infinity },
+    limits: { states: 60_000, depth: Infinity },
   },
   quartet: {
     about: 'four members on one timeline: how a set of three standbys changes',
     bounds: { ...small, members: 4, standbys: 3, timelines: 1, faults: { ...calm, cut: true } },
     entitled: [three],
     liveness: false,
-    limits: { states: 200_000, depth: Infinity },
+    limits: { states: 60_000, depth: Infinity },
   },
 } as const satisfies Record<string, Arena>;
 

@@ -20,7 +20,7 @@ Exit status: 0 nothing was found, 1 something was, and is told; 2 wrong usage.
   --depth N          how many steps at most
   --states N         how many states at most (a million of them takes about 0.6 GB)
   --strict           sync-mode=strict
-  --liveness         also look for states that could recover and never do
+  --safety           do not look for states that could recover and never do
   --faults LIST      of crash, orphans, cut, successor, unfenced, move, doubt=N, losses=N
   --list             the arenas and the rules
 `;
@@ -35,7 +35,7 @@ const options = {
   depth: { type: 'string' },
   states: { type: 'string' },
   strict: { type: 'boolean' },
-  liveness: { type: 'boolean' },
+  safety: { type: 'boolean' },
   faults: { type: 'string' },
   list: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -67,7 +67,7 @@ interface Values {
   readonly depth?: string | undefined;
   readonly states?: string | undefined;
   readonly strict?: boolean | undefined;
-  readonly liveness?: boolean | undefined;
+  readonly safety?: boolean | undefined;
   readonly faults?: string | undefined;
 }
 
@@ -86,7 +86,7 @@ function changed(arena: Arena, values: Values): Arena {
     about: arena.about,
     bounds: changedBounds,
     entitled: members === bounds.members ? arena.entitled : [(1 << members) - 1],
-    liveness: values.liveness ?? arena.liveness,
+    liveness: arena.liveness && values.safety !== true,
     limits: {
       states: number(values.states, 'states', 1, 16_000_000) ?? limits.states,
       depth: number(values.depth, 'depth', 1, 1000) ?? limits.depth,

@@ -7,6 +7,7 @@ import { acknowledges, lost } from './properties.js';
 import type { State } from './state.js';
 import { nameOf } from './state.js';
 import type { ModelStep, World } from './world.js';
+import { calm } from './world.js';
 
 /** What was found, as lines for a reader: who did what, and what the record says whenever it changes. */
 export function tell({ world, exploration }: Run): readonly string[] {
@@ -27,20 +28,24 @@ function tellStep(step: ModelStep, at: number, steps: readonly ModelStep[], star
   return record === before?.record ? [line] : [line, `        record: ${recordText(record)}`];
 }
 
-/** A state that must not be is not yet a loss that clients see: the shortest way from it to one. */
-function consequence(world: World, { start, steps }: Story<State>): readonly string[] {
+/**
+ * A state that must not be is not yet a loss that clients see: the shortest way from it to one. Only crashes are
+ * needed for that, and perhaps a timeline more than the exploration had.
+ */
+function consequence({ rules, bounds }: World, { start, steps }: Story<State>): readonly string[] {
   const from = steps.at(-1)?.next ?? start;
-  const seen = (state: State) => (acknowledges(world.rules, state) ? lost(state) : undefined);
-  if (seen(from) !== undefined) return [];
-  // The promotion that shows it may need a number more than the exploration had.
-  const wider = { ...world, bounds: { ...world.bounds, timelines: world.bounds.timelines + 1 } };
-  const { finding } = explore(clusterModel(wider, [from]), { broken: seen }, { states: 50_000, depth: 30 });
+  const seen = (state: State) => (acknowledges(rules, state) ? lost(state) : undefined);
+  if (from.acknowledged === 0 || seen(from) !== undefined) return [];
+  const faults = { ...calm, crash: true };
+  const world = { rules, bounds: { ...bounds, timelines: bounds.timelines + 1, commits: from.issued, faults } };
+  const { finding } = explore(clusterModel(world, [from]), { broken: seen }, { states: 20_000, depth: 30 });
   if (finding.kind !== 'broken') return [];
   const more = finding.story.steps;
+  const primary = more.at(-1)?.next.record.primary ?? from.record.primary;
   return [
     '  and then, for instance:',
     ...more.flatMap((step, at) => tellStep(step, at, more, from)).map((line) => `  ${line}`),
-    `  clients see it: ${nameOf(finding.story.steps.at(-1)?.next.record.primary ?? 0)} takes writes without it`,
+    `  clients see it: ${nameOf(primary)} takes writes, and does not have it`,
   ];
 }
 

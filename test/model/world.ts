@@ -21,6 +21,18 @@ export interface Faults {
   readonly losses: number;
 }
 
+/** Nothing goes wrong. */
+export const calm: Faults = {
+  crash: false,
+  orphans: false,
+  cut: false,
+  doubt: 0,
+  successor: false,
+  unfenced: false,
+  move: false,
+  losses: 0,
+};
+
 export interface Bounds {
   readonly members: number;
   /** sync-standbys: how many standbys are entitled at most. */

@@ -110,7 +110,14 @@ function confirm(world: World, state: State, id: MemberId): readonly ModelStep[]
   const isMine = record.primary === id && record.timeline === agent.timeline;
   if (!agent.fresh && !isMine) return [stepDown(world, state, id)];
   const entitled = isMine ? record.entitled : bit(id);
-  const confirmed = { ...record, primary: id, timeline: agent.timeline, claimant: nobody, claimed: 0, entitled };
+  const confirmed = {
+    ...record,
+    primary: id,
+    timeline: agent.timeline,
+    claimant: nobody,
+    claimed: 0,
+    entitled,
+  };
   const what = `${nameOf(id)}: the agent confirms: primary ${nameOf(id)}, entitled ${namesText(entitled)}`;
   return compareAndSet(world, state, confirmed, {
     step: (next) => benign(what, withAgent(next, id, { stage: 'confirmed', fresh: true })),
@@ -153,7 +160,12 @@ function monitor({ rules }: World, state: State, id: MemberId): readonly ModelSt
 function demote({ bounds }: World, state: State, id: MemberId): readonly ModelStep[] {
   if (!bounds.faults.move) return [];
   const { wal } = memberOf(state, id).postgres;
-  const next = withPostgres(state, id, { run: 'stopping', waits: false, waiting: 0, wal: wal + shutdownCheckpoint });
+  const next = withPostgres(state, id, {
+    run: 'stopping',
+    waits: false,
+    waiting: 0,
+    wal: wal + shutdownCheckpoint,
+  });
   return [chance(`${nameOf(id)}: is demoted, and writes its shutdown checkpoint`, next)];
 }
 

@@ -78,7 +78,12 @@ export const arenas = {
   },
   trio: {
     about: 'three members, sync-standbys 2, and failovers',
-    bounds: { ...small, members: 3, standbys: 2, faults: { ...calm, crash: true, cut: true, doubt: 1, unfenced: true } },
+    bounds: {
+      ...small,
+      members: 3,
+      standbys: 2,
+      faults: { ...calm, crash: true, cut: true, doubt: 1, unfenced: true },
+    },
     entitled: [three, pair],
     liveness: false,
     limits: { states: 60_000, depth: Infinity },

@@ -65,11 +65,17 @@ export function running({ rules, bounds }: World, entitled: Names): State {
     },
   };
   return {
-    record: { primary: 0, timeline: 1, claimant: nobody, claimed: 0, entitled: entitled | bit(0), highest: 1 },
+    record: {
+      primary: 0,
+      timeline: 1,
+      claimant: nobody,
+      claimed: 0,
+      entitled: entitled | bit(0),
+      highest: 1,
+    },
     late: [],
     members: all.map((id) => (id === 0 ? primary : standby)),
     issued: 0,
     acknowledged: 0,
   };
 }
-

@@ -1,7 +1,18 @@
 import { written } from './etcd.js';
 import { goneDown } from './postgres.js';
 import type { EntitlementRecord, MemberId, Names, State } from './state.js';
-import { bit, has, idle, memberOf, nameOf, namesText, nobody, ready, withMember, withPostgres } from './state.js';
+import {
+  bit,
+  has,
+  idle,
+  memberOf,
+  nameOf,
+  namesText,
+  nobody,
+  ready,
+  withMember,
+  withPostgres,
+} from './state.js';
 import type { ModelStep, World } from './world.js';
 import { benign, chance } from './world.js';
 
@@ -11,7 +22,9 @@ import { benign, chance } from './world.js';
  */
 export function environmentSteps(world: World, state: State): readonly ModelStep[] {
   return [
-    ...state.late.map((record) => chance(`etcd: the late write is made: ${recordText(record)}`, written(state, record))),
+    ...state.late.map((record) =>
+      chance(`etcd: the late write is made: ${recordText(record)}`, written(state, record)),
+    ),
     ...state.members.flatMap((_, id) => memberFaults(world, state, id)),
   ];
 }

@@ -106,7 +106,10 @@ class Search<S extends object> {
       layer.push({ state, number: number.value });
     }
     for (; layer.length > 0; this.depth++) {
-      if (this.depth === limits.depth) return this.cutShort();
+      if (this.depth === limits.depth) {
+        this.complete = false;
+        return undefined;
+      }
       const following: typeof layer = [];
       for (const { state, number } of layer) {
         for (const step of this.model.steps(state)) {
@@ -118,7 +121,10 @@ class Search<S extends object> {
           if (why !== undefined) return { kind: 'broken', why, story: this.storyTo(reached.value) };
           following.push({ state: step.next, number: reached.value });
         }
-        if (this.numbers.size > limits.states) return this.cutShort();
+        if (this.numbers.size > limits.states) {
+          this.complete = false;
+          return undefined;
+        }
       }
       layer = following;
     }
@@ -155,10 +161,5 @@ class Search<S extends object> {
     this.parents.push(parent);
     if (this.keep) this.all.push(state);
     return { value, isNew: true };
-  }
-
-  private cutShort(): undefined {
-    this.complete = false;
-    return undefined;
   }
 }

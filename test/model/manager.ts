@@ -16,7 +16,9 @@ export function managerSteps(world: World, state: State, id: MemberId): readonly
   else steps.push(...goOn(new Supervise(world, state, id, manager, 'manager')));
   if (frozen !== undefined) {
     steps.push(...goOn(new Supervise(world, state, id, frozen, 'frozen')));
-    steps.push(benign(`${nameOf(id)}: the frozen supervise is killed`, withMember(state, id, { frozen: undefined })));
+    steps.push(
+      benign(`${nameOf(id)}: the frozen supervise is killed`, withMember(state, id, { frozen: undefined })),
+    );
   } else if (world.bounds.faults.successor && manager.stage !== 'idle') {
     const next = withMember(state, id, { frozen: manager, manager: idle });
     steps.push(chance(`${nameOf(id)}: supervise freezes (${manager.stage}), another is started`, next));
@@ -38,7 +40,13 @@ function plans(world: World, state: State, id: MemberId): readonly ModelStep[] {
   const looks = postgres.run === 'primary' || (!rules['5'] && postgres.run === 'orphaned' && manager.session);
   const own = primary === id && timeline === timelineOf(postgres.wal);
   if (!looks || (rules['2-own'] && !own)) return [];
-  const actor = new Supervise(world, locked(world, state, id), id, { ...idle, session: true, fresh: true }, 'manager');
+  const actor = new Supervise(
+    world,
+    locked(world, state, id),
+    id,
+    { ...idle, session: true, fresh: true },
+    'manager',
+  );
   const there = entitled | bit(id);
   const seen = postgres.run === 'primary' ? postgres.senders : [];
   const steps: ModelStep[] = [];
@@ -100,4 +108,3 @@ function goOn(actor: Supervise): readonly ModelStep[] {
       return [actor.settleByReading()];
   }
 }
-

@@ -23,8 +23,11 @@ const milestones: Record<string, (state: State) => boolean> = {
     record.primary === 0 && record.timeline === 2 && members[0]?.postgres.waits === false,
   'both are entitled again after a failover': (state) =>
     state.record.timeline === 2 && has(state.record.entitled, 0) && has(state.record.entitled, 1),
-  'a commit that nobody was told of is rewound away, and its member entitled again': ({ record, members, issued }) =>
-    issued === 1 && record.entitled === 0b11 && members.every(({ postgres }) => postgres.wal === '2'),
+  'a commit that nobody was told of is rewound away, and its member entitled again': ({
+    record,
+    members,
+    issued,
+  }) => issued === 1 && record.entitled === 0b11 && members.every(({ postgres }) => postgres.wal === '2'),
   'two write at once, and only one of them is heard': ({ members, record }) =>
     members.every(({ postgres }) => postgres.run === 'primary') && record.primary === 1,
   'a thawed supervise can still write the record while its successor works': ({ members }) =>

@@ -156,4 +156,3 @@ function withoutStreams(state: State, primary: MemberId): State {
   });
   return next;
 }
-

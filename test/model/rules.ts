@@ -11,7 +11,7 @@ export const rules = {
   '3': 'to grow waits for the proof that every commit waits for the barrier',
   '3-count': 'the barrier is a count that no number of walsenders reaches, not one name more',
   '3-slots': 'a standby streams through a slot of its own, so that it never has two walsenders',
-  '3-copies': 'a list is replaced only once every walsender\'s own copy has the barrier',
+  '3-copies': "a list is replaced only once every walsender's own copy has the barrier",
   '3-flush': 'to grow waits until the new standby has flushed what was there at the proof',
   '4': 'to shrink writes the record first, then synchronous_standby_names',
   '4-always': 'a name leaves synchronous_standby_names only after a write, though the record never had it',

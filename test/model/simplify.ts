@@ -49,7 +49,12 @@ function simplifiedManager({ rules }: World, manager: Manager): Manager {
   }
 }
 
-function simplifiedAgent({ rules }: World, { record }: State, id: number, { agent, postgres }: Member): Agent {
+function simplifiedAgent(
+  { rules }: World,
+  { record }: State,
+  id: number,
+  { agent, postgres }: Member,
+): Agent {
   const isMine = record.primary === id && record.timeline === agent.timeline;
   switch (agent.stage) {
     case 'claimed':

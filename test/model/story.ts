@@ -14,9 +14,15 @@ export function tell({ world, exploration }: Run): readonly string[] {
   const { finding } = exploration;
   if (finding.kind === 'nothing') return ['nothing was found'];
   const { start, steps } = finding.story;
-  const lines = [`  at first: ${recordText(start.record)}`, ...steps.flatMap((step, at) => tellStep(step, at, steps, start))];
+  const lines = [
+    `  at first: ${recordText(start.record)}`,
+    ...steps.flatMap((step, at) => tellStep(step, at, steps, start)),
+  ];
   if (finding.kind === 'stuck') {
-    return [...lines, '  stuck: an entitled member is there, and nothing leads to a primary that acknowledges'];
+    return [
+      ...lines,
+      '  stuck: an entitled member is there, and nothing leads to a primary that acknowledges',
+    ];
   }
   return [...lines, `  broken: ${finding.why}`, ...consequence(world, finding.story)];
 }
@@ -37,7 +43,10 @@ function consequence({ rules, bounds }: World, { start, steps }: Story<State>): 
   const seen = (state: State) => (acknowledges(rules, state) ? lost(state) : undefined);
   if (from.acknowledged === 0 || seen(from) !== undefined) return [];
   const faults = { ...calm, crash: true };
-  const world = { rules, bounds: { ...bounds, timelines: bounds.timelines + 1, commits: from.issued, faults } };
+  const world = {
+    rules,
+    bounds: { ...bounds, timelines: bounds.timelines + 1, commits: from.issued, faults },
+  };
   const { finding } = explore(clusterModel(world, [from]), { broken: seen }, { states: 20_000, depth: 30 });
   if (finding.kind !== 'broken') return [];
   const more = finding.story.steps;

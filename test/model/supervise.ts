@@ -1,5 +1,6 @@
 import { sentInDoubt, written } from './etcd.js';
 import { walsendersOf } from './postgres.js';
+import type { Walsender } from './synchronous.js';
 import { count, none, releasedUpTo } from './synchronous.js';
 import type { EntitlementRecord, Manager, Member, MemberId, Names, State } from './state.js';
 import {
@@ -45,16 +46,17 @@ export class Supervise {
     const standbys = wanted & ~bit(this.id);
     if (count(standbys) > this.world.bounds.standbys) return [];
     // A walsender that still has a list of two counts any newcomer in the place of one that is missing.
-    const isLong = count(this.member.postgres.names & ~barrier) > 1;
-    const closes = this.world.rules['3-copies'] && isLong;
+    const closes = this.world.rules['3-copies'] && this.world.bounds.standbys > 1 && !this.isClosed();
     const names = (closes ? this.member.postgres.names : standbys) | barrier;
     const stage = closes ? 'closing' : 'altered';
     const next = withPostgres(this.become(this.state, { stage, wanted }), this.id, { names });
-    return [benign(this.says(`reads the record, sets synchronous_standby_names = ${namesText(names)}`), next)];
+    return [
+      benign(this.says(`reads the record, sets synchronous_standby_names = ${namesText(names)}`), next),
+    ];
   }
 
   close(): readonly ModelStep[] {
-    if (!this.maySet() || !this.allHave(this.member.postgres.names)) return [];
+    if (!this.maySet() || !this.isClosed()) return [];
     const names = (this.manager.wanted & ~bit(this.id)) | barrier;
     const next = withPostgres(this.become(this.state, { stage: 'altered' }), this.id, { names });
     return [benign(this.says(`every walsender has the barrier: sets ${namesText(names)}`), next)];
@@ -68,7 +70,7 @@ export class Supervise {
     if (!this.world.rules['3']) return [benign(this.says(`takes the flush position without a proof`), next)];
     const waits = postgres.run === 'primary' && postgres.waits && this.allHaveFlushed();
     const still = this.world.rules['3-copies']
-      ? this.allHave(postgres.names)
+      ? this.isSettled()
       : releasedUpTo(this.world.rules, walsendersOf(postgres)) === none;
     return waits && still ? [benign(this.says('has the proof that commits wait for the barrier'), next)] : [];
   }
@@ -86,9 +88,21 @@ export class Supervise {
     );
   }
 
-  /** pg_stat_replication.sync_priority is each walsender's own; the barrier comes first and moves all of them. */
-  private allHave(names: Names): boolean {
-    return walsendersOf(this.member.postgres).every((walsender) => walsender.names === names);
+  /**
+   * No walsender releases anything: none has a list without the barrier that names it. That is what
+   * pg_stat_replication.sync_priority says, each walsender's own, when the barrier moves all places in the list.
+   */
+  private isClosed(): boolean {
+    return walsendersOf(this.member.postgres).every(
+      ({ names, standby }) => !has(names, standby) || (names & barrier) !== 0,
+    );
+  }
+
+  /** And none counts that is not wanted. */
+  private isSettled(): boolean {
+    const { wanted } = this.manager;
+    const counts = ({ names, standby }: Walsender) => !has(wanted, standby) && has(names, standby);
+    return this.isClosed() && !walsendersOf(this.member.postgres).some(counts);
   }
 
   entitle(): readonly ModelStep[] {
@@ -107,12 +121,15 @@ export class Supervise {
     if (this.world.rules['4']) return this.record(wanted, why);
     const names = namesFor(this.world, this.id, wanted);
     const next = withPostgres(this.become(this.state, { stage: 'unrecorded', wanted }), this.id, { names });
-    return [benign(this.says(`${why}: it sets synchronous_standby_names = ${namesText(names)} at once`), next)];
+    return [
+      benign(this.says(`${why}: it sets synchronous_standby_names = ${namesText(names)} at once`), next),
+    ];
   }
 
   record(wanted: Names, why: string): readonly ModelStep[] {
     const { rules, bounds } = this.world;
-    if (!this.manager.fresh && rules['1-before']) return [this.giveUp('is refused: the record was written since')];
+    if (!this.manager.fresh && rules['1-before'])
+      return [this.giveUp('is refused: the record was written since')];
     const record = this.recordWith(wanted);
     const what = this.says(`${why}: record entitles ${namesText(wanted)}`);
     const stage = this.manager.stage === 'unrecorded' ? 'idle' : 'recorded';
@@ -133,12 +150,13 @@ export class Supervise {
   follow(): readonly ModelStep[] {
     const { wanted } = this.manager;
     const names = namesFor(this.world, this.id, wanted) | barrier;
-    if (!this.world.rules['3-copies'] || (names & ~barrier) === 0) return [this.setNames(wanted, 'has the record')];
+    if (!this.world.rules['3-copies'] || (names & ~barrier) === 0)
+      return [this.setNames(wanted, 'has the record')];
     if (this.member.postgres.names !== names) {
       const what = this.says(`has the record: it sets synchronous_standby_names = ${namesText(names)}`);
       return [benign(what, withPostgres(this.state, this.id, { names }))];
     }
-    return this.allHave(names) ? [this.setNames(wanted, 'every walsender has the barrier')] : [];
+    return this.isSettled() ? [this.setNames(wanted, 'every walsender has the barrier')] : [];
   }
 
   setNames(wanted: Names, why: string): ModelStep {

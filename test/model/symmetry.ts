@@ -1,5 +1,14 @@
 import { keyOf, recordKey } from './key.js';
-import type { EntitlementRecord, Manager, Member, MemberId, Names, Postgres, Sender, State } from './state.js';
+import type {
+  EntitlementRecord,
+  Manager,
+  Member,
+  MemberId,
+  Names,
+  Postgres,
+  Sender,
+  State,
+} from './state.js';
 import { barrier, bit, has, memberOf, nobody } from './state.js';
 
 /**
@@ -8,7 +17,9 @@ import { barrier, bit, has, memberOf, nobody } from './state.js';
  * theirs: then one state is explored twice, which is only slower.
  */
 export function canonicalKey(state: State): string {
-  const order = [...state.members.keys()].sort((a, b) => rank(state, b) - rank(state, a) || byWal(state, a, b));
+  const order = [...state.members.keys()].sort(
+    (a, b) => rank(state, b) - rank(state, a) || byWal(state, a, b),
+  );
   return keyOf(order.every((id, index) => id === index) ? state : renamed(state, order));
 }
 

@@ -1,0 +1,3 @@
+import { testArenas } from './explored.js';
+
+testArenas(({ bounds }) => bounds.members === 2);

@@ -135,13 +135,11 @@ function replaced<T>(list: readonly T[], index: number, value: T): readonly T[] 
 
 /** No process of PostgreSQL is left on this member; every session with it and every stream is gone. */
 export function goneDown(state: State, id: MemberId): State {
-  const { manager, frozen, agent } = memberOf(state, id);
-  const down = withPostgres(state, id, {
-    ...{ run: 'down', waits: false, waiting: 0, bereft: 0, upstream: nobody },
-    senders: state.members.map(() => undefined),
-    ghosts: state.members.map(() => undefined),
-  });
-  const silent = withMember(down, id, {
+  const { postgres, manager, frozen, agent } = memberOf(state, id);
+  const nothing = postgres.senders.map(() => undefined);
+  const none = { waits: false, waiting: 0, bereft: 0, upstream: nobody, senders: nothing, ghosts: nothing };
+  const silent = withMember(state, id, {
+    postgres: { ...postgres, ...none, run: 'down' },
     manager: manager.session ? { ...manager, session: false } : manager,
     frozen: frozen && { ...frozen, session: false },
     agent: agent.session ? { ...agent, session: false } : agent,

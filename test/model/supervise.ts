@@ -46,7 +46,7 @@ export class Supervise {
     const standbys = wanted & ~bit(this.id);
     if (count(standbys) > this.world.bounds.standbys) return [];
     // A walsender that still has a list of two counts any newcomer in the place of one that is missing.
-    const closes = this.world.rules['3-copies'] && this.world.bounds.standbys > 1 && !this.isClosed();
+    const closes = this.seesCopies() && !this.isClosed();
     const names = (closes ? this.member.postgres.names : standbys) | barrier;
     const stage = closes ? 'closing' : 'altered';
     const next = withPostgres(this.become(this.state, { stage, wanted }), this.id, { names });
@@ -69,7 +69,7 @@ export class Supervise {
     const next = this.become(this.state, { stage: 'proven', position: postgres.wal.length });
     if (!this.world.rules['3']) return [benign(this.says(`takes the flush position without a proof`), next)];
     const waits = postgres.run === 'primary' && postgres.waits && this.allHaveFlushed();
-    const still = this.world.rules['3-copies']
+    const still = this.seesCopies()
       ? this.isSettled()
       : releasedUpTo(this.world.rules, walsendersOf(postgres)) === none;
     return waits && still ? [benign(this.says('has the proof that commits wait for the barrier'), next)] : [];
@@ -96,6 +96,11 @@ export class Supervise {
     return walsendersOf(this.member.postgres).every(
       ({ names, standby }) => !has(names, standby) || (names & barrier) !== 0,
     );
+  }
+
+  /** A list of one name cannot be mistaken. */
+  private seesCopies(): boolean {
+    return this.world.rules['3-copies'] && this.world.bounds.standbys > 1;
   }
 
   /** And none counts that is not wanted. */

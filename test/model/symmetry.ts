@@ -17,10 +17,22 @@ import { barrier, bit, has, memberOf, nobody } from './state.js';
  * theirs: then one state is explored twice, which is only slower.
  */
 export function canonicalKey(state: State): string {
-  const order = [...state.members.keys()].sort(
-    (a, b) => rank(state, b) - rank(state, a) || byWal(state, a, b),
-  );
-  return keyOf(order.every((id, index) => id === index) ? state : renamed(state, order));
+  for (let id = 1; id < state.members.length; id++) {
+    // Most states are in order already.
+    if (compare(state, id - 1, id) > 0) return keyOf(renamed(state, sorted(state)));
+  }
+  return keyOf(state);
+}
+
+function sorted(state: State): readonly MemberId[] {
+  return [...state.members.keys()].sort((a, b) => compare(state, a, b));
+}
+
+function compare(state: State, a: MemberId, b: MemberId): number {
+  const byRank = rank(state, b) - rank(state, a);
+  if (byRank !== 0) return byRank;
+  const [one, other] = [memberOf(state, a).postgres.wal, memberOf(state, b).postgres.wal];
+  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 const runs = { primary: 4, orphaned: 3, stopping: 2, standby: 1, down: 0 };
@@ -31,14 +43,11 @@ function rank({ record, members }: State, id: MemberId): number {
   const member = members[id];
   if (member === undefined) return 0;
   const { postgres, agent, lost } = member;
-  const flags = [record.primary === id, has(record.entitled, id), record.claimant === id, lost];
-  const sum = flags.reduce((bits, flag) => bits * 2 + Number(flag), 0);
+  let sum = Number(record.primary === id);
+  sum = sum * 2 + Number(has(record.entitled, id));
+  sum = sum * 2 + Number(record.claimant === id);
+  sum = sum * 2 + Number(lost);
   return (sum * 8 + runs[postgres.run]) * 8 + stages[agent.stage];
-}
-
-function byWal(state: State, a: MemberId, b: MemberId): number {
-  const [one, other] = [memberOf(state, a).postgres.wal, memberOf(state, b).postgres.wal];
-  return one === other ? 0 : one < other ? -1 : 1;
 }
 
 /** The same state, with the member `order[0]` called A, `order[1]` B, and so on. */

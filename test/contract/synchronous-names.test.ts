@@ -113,13 +113,13 @@ async function commit(server: PostgresServer): Promise<'acknowledged' | 'waits'>
   try {
     const { rows } = await writer.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
     const pid = rows[0]?.pid;
-    let acknowledged = false;
-    const done = writer.query('INSERT INTO t VALUES (1)').then(() => (acknowledged = true));
+    const answered = new AbortController();
+    const done = writer.query('INSERT INTO t VALUES (1)').then(() => answered.abort());
     const since = performance.now();
     await eventually(
-      async () => acknowledged || (performance.now() - since > 500 && (await waits(watcher, pid))),
+      async () => answered.signal.aborted || (performance.now() - since > 500 && (await waits(watcher, pid))),
     );
-    const outcome = acknowledged ? 'acknowledged' : 'waits';
+    const outcome = answered.signal.aborted ? 'acknowledged' : 'waits';
     await watcher.query('SELECT pg_cancel_backend($1)', [pid]);
     await done;
     return outcome;

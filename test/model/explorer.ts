@@ -69,7 +69,8 @@ function stuck<S extends object>(
   model: Model<S>,
   liveness: Liveness<S> | undefined,
 ): Finding<S> | undefined {
-  if (liveness === undefined) return undefined;
+  // Where the exploration was cut short nearly every way out leads beyond it.
+  if (liveness === undefined || !search.size().complete) return undefined;
   const index = findStuck(search.all, search.benign, liveness, model.key);
   return index === undefined ? undefined : { kind: 'stuck', story: search.storyTo(index) };
 }

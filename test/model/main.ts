@@ -74,9 +74,11 @@ interface Values {
 function changed(arena: Arena, values: Values): Arena {
   const { bounds, limits } = arena;
   const members = number(values.members, 'members', 2, 4) ?? bounds.members;
+  const standbys = number(values.standbys, 'standbys', 1, 3) ?? bounds.standbys;
+  const isSameSize = members === bounds.members && standbys === bounds.standbys;
   const changedBounds: Bounds = {
     members,
-    standbys: number(values.standbys, 'standbys', 1, 3) ?? bounds.standbys,
+    standbys,
     commits: number(values.commits, 'commits', 0, 6) ?? bounds.commits,
     timelines: number(values.timelines, 'timelines', 1, 7) ?? bounds.timelines,
     strict: values.strict ?? bounds.strict,
@@ -85,7 +87,7 @@ function changed(arena: Arena, values: Values): Arena {
   return {
     about: arena.about,
     bounds: changedBounds,
-    entitled: members === bounds.members ? arena.entitled : [(1 << members) - 1],
+    entitled: isSameSize ? arena.entitled : [(2 << Math.min(standbys, members - 1)) - 1],
     liveness: arena.liveness && values.safety !== true,
     limits: {
       states: number(values.states, 'states', 1, 16_000_000) ?? limits.states,

@@ -61,7 +61,7 @@ function consequence({ rules, bounds }: World, { start, steps }: Story<State>): 
 /** How much was looked at, so that nobody takes it for more than it is. */
 export function sizeOf({ exploration, ms }: Run): string {
   const { finding, states, steps, depth, complete } = exploration;
-  const whole = complete ? 'all of them' : 'NOT all of them';
+  const whole = complete ? 'all of them' : 'NOT all of them, and recovery not looked at';
   const reach = `${finding.kind === 'broken' ? 'until it was found' : whole}, ${depth} steps deep`;
   const count = (number: number) => number.toLocaleString('en');
   return `${count(states)} states, ${count(steps)} steps, ${reach}, ${(ms / 1000).toFixed(1)} s`;

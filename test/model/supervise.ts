@@ -133,8 +133,8 @@ export class Supervise {
 
   record(wanted: Names, why: string): readonly ModelStep[] {
     const { rules, bounds } = this.world;
-    if (!this.manager.fresh && rules['1-before'])
-      return [this.giveUp('is refused: the record was written since')];
+    const isRefused = !this.manager.fresh && rules['1-before'];
+    if (isRefused) return [this.giveUp('is refused: the record was written since')];
     const record = this.recordWith(wanted);
     const what = this.says(`${why}: record entitles ${namesText(wanted)}`);
     const stage = this.manager.stage === 'unrecorded' ? 'idle' : 'recorded';

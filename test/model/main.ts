@@ -18,7 +18,7 @@ Exit status: 0 nothing was found, 1 something was, and is told; 2 wrong usage.
   --commits N        how many commits clients make, up to 6
   --timelines N      the highest timeline number, up to 7
   --depth N          how many steps at most
-  --states N         how many states at most (a million of them takes about 0.6 GB)
+  --states N         how many states at most (a million of them takes about 1 GB)
   --strict           sync-mode=strict
   --safety           do not look for states that could recover and never do
   --faults LIST      of crash, orphans, cut, successor, unfenced, move, doubt=N, losses=N

@@ -149,7 +149,10 @@ class Service:
             pass  # only the zombie itself is left
         for pid in pids_of(self.keys.get("companions", [])):
             log(f"{self.name} left {pid}: killing it")
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has ended by itself meanwhile
 
     def ended(self, status):
         log(f"{self.name} ended, {f'signal {-status}' if status < 0 else f'status {status}'}")

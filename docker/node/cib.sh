@@ -14,13 +14,13 @@ $(nodes)
     </nodes>
     <resources>
 $([ "$NODE_FENCING" = none ] || fencing_device)
-$(postgresql_resource)
+$(postgresql_resource_of_"$NODE_AGENT")
     </resources>
     <constraints/>
     <rsc_defaults>
       <meta_attributes id="resource-defaults">
 $(nvpair resource-defaults resource-stickiness INFINITY)
-$(nvpair resource-defaults migration-threshold 1)
+$([ "$NODE_AGENT" != stock ] || nvpair resource-defaults migration-threshold 1)
       </meta_attributes>
     </rsc_defaults>
   </configuration>
@@ -45,7 +45,7 @@ properties() {
     nvpair cluster batch-limit 30
     nvpair cluster node-action-limit 16
     # Without quorum a primary stops: it could not keep its synchronous standby anyway.
-    nvpair cluster no-quorum-policy stop
+    if [ "$NODE_AGENT" = stock ]; then nvpair cluster no-quorum-policy stop; else pgcm_properties; fi
     if [ "$NODE_FENCING" = none ]; then
         nvpair cluster stonith-enabled false
     else
@@ -54,12 +54,16 @@ properties() {
     fi
 }
 
-# Who may be promoted first: without these two values every node would have the right, and the agent
+# Who may be promoted first, for the stock agent: without these two values every node would have the right, and the agent
 # would compare positions first.
 nodes() {
     id=0
     for name in $(member_names); do
         id=$((id + 1))
+        if [ "$NODE_AGENT" != stock ]; then
+            printf '      <node id="%s" uname="%s"/>\n' "$id" "$name"
+            continue
+        fi
         [ "$id" -eq 1 ] && status=LATEST || status=DISCONNECT
         printf '      <node id="%s" uname="%s"><instance_attributes id="node-%s">\n' "$id" "$name" "$id"
         nvpair "node-$id" pgsql-data-status "$status"
@@ -89,7 +93,7 @@ END
 # knows all nodes, and libpq finds the one that takes writes. xlog_check_count is how many monitors more
 # (4 s each, 3 by default) must find all positions unchanged before a cluster without a primary gets one;
 # pgsql-data-status has ruled out by then whoever was not primary or synchronous.
-postgresql_resource() {
+postgresql_resource_of_stock() {
     cat <<END
       <clone id="msPostgresql">
         <meta_attributes id="msPostgresql-meta">

@@ -12,6 +12,7 @@ totem {
     crypto_hash: none
     # Milliseconds without the token until a node counts as lost; three nodes add 650 by token_coefficient.
     token: 1000
+$([ "$NODE_AGENT" = stock ] || echo '    token_coefficient: 0')
 }
 quorum {
     provider: corosync_votequorum

@@ -6,6 +6,7 @@ PCMK_logfacility=none
 PCMK_logfile=/var/log/pacemaker/pacemaker.log
 END
     patch_promotion_score
+    [ "$NODE_AGENT" != pgcm ] || install_agent
     [ "$NODE_FENCING" != playground ] || install -m 0755 "$docker/fence_playground" /usr/sbin/fence_playground
 
     # Pacemaker takes this file for the state of its last run; a signature beside it is not required.

@@ -21,6 +21,9 @@ probe-database = "postgres"
 
 bind-address = ":8080"
 pacemaker-resource = "msPostgresql"
+# All hosts share the processors of one machine here: that a program takes long to start says nothing of Pacemaker.
+pacemaker-get-timeout = "4s"
+health-check-timeout = "10s"
 postgres-socket-dir = "/var/run/postgresql"
 postgres-port = 5432
 postgres-user = "pgcm"

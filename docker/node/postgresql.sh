@@ -33,6 +33,8 @@ wal_receiver_timeout = 5s
 wal_receiver_status_interval = 1s
 # How soon a standby looks for the (new) primary again; the default is 5 s.
 wal_retrieve_retry_interval = 500ms
+# What a member that does not come back costs at most.
+max_slot_wal_keep_size = 1GB
 # A crash is the cluster manager's to decide on.
 restart_after_crash = off
 

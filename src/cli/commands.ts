@@ -1,4 +1,5 @@
 import type { CommandName } from '../config/command-names.js';
+import type { OptionName } from '../config/options.js';
 
 export type Topic = CommandName | 'show-config' | 'version';
 
@@ -87,6 +88,24 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
       ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM: run it again'],
     ],
   },
+  adopt: {
+    summary: 'make a new record of who may be promoted, after it was lost',
+    about: [
+      "Only with pgcm's own resource agent. When the record in etcd is gone, is another cluster's, or is older than what " +
+        'this node has seen of it, nobody is promoted any more. `pgcm adopt NODE`, run on NODE as root, makes a new one in ' +
+        'which NODE alone may be promoted. What it finds and writes it says in one line each.',
+      'Commits that another member has and NODE has not are lost by it: choose the node that was the last primary, or the ' +
+        'standby that commits waited for. All other members have to be down: the cluster manager says so, with quorum, and ' +
+        "nothing listens on PostgreSQL's port there. Start them when NODE is primary: they follow it then.",
+    ],
+    statuses: [
+      ['0', 'done; with --dry-run: it would be done'],
+      ['1', 'an unexpected error'],
+      usual[2],
+      ['3', 'refused: nothing was written, and the message says what to do'],
+      ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM: run it again'],
+    ],
+  },
   status: {
     summary: 'show the members, the route, every proxy and the last failovers',
     about: [
@@ -119,6 +138,17 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
     ],
     statuses: [...usual, ['129, 130, 143', 'interrupted by SIGHUP, SIGINT, SIGTERM']],
   },
+  'cluster-config': {
+    summary: "print Pacemaker's configuration for pgcm's own resource agent",
+    about: [
+      'Prints, ready to be loaded, the promotable clone of ocf:pgcm:postgresql and the properties that it needs. ' +
+        '`pgcm cluster-config crm | crm configure load update -` is for crmsh, `pgcm cluster-config pcs | sh` for pcs. It ' +
+        'touches nothing itself. Fencing devices are left to the site.',
+      'The agent has to be installed on every node before (docs/install.md). Give it the members with --cluster-members, ' +
+        'and where PostgreSQL is with --postgres-data-dir and --postgres-config-file.',
+    ],
+    statuses: usual,
+  },
   'show-config': {
     summary: 'print every option with its effective value, as TOML',
     about: [
@@ -133,6 +163,12 @@ export const commandTexts: Readonly<Record<Topic, CommandText>> = {
     about: ['Prints the version of pgcm. `pgcm --version` is the same.'],
     statuses: usual,
   },
+};
+
+/** Commands that take a word after them, and the option that it is the value of. */
+export const argumentOptions: Readonly<Partial<Record<Topic, OptionName>>> = {
+  adopt: 'node',
+  'cluster-config': 'cluster-tool',
 };
 
 export const topics = Object.keys(commandTexts) as readonly Topic[];

@@ -1,7 +1,7 @@
 import { defaultText } from '../config/describe.js';
 import { declaration, optionNames, type OptionName } from '../config/options.js';
 import { wrap } from '../config/wrap.js';
-import { commandTexts, topics, type Topic } from './commands.js';
+import { argumentOptions, commandTexts, topics, type Topic } from './commands.js';
 
 const WIDTH = 80;
 
@@ -33,12 +33,17 @@ function commandHelp(topic: Topic): string {
   const { summary, about, statuses } = commandTexts[topic];
   const own = optionNames.filter((name) => declaration(name).commands.some((command) => command === topic));
   return page([
-    [`Usage: pgcm ${topic} [OPTION...]`],
+    [`Usage: pgcm ${topic}${argumentOf(topic)} [OPTION...]`],
     wrap(`${topic}: ${summary}.`, WIDTH),
     ...about.map((paragraph) => wrap(paragraph, WIDTH)),
     ...(own.length === 0 ? [] : [optionsIntroduction(), ...own.map(optionHelp)]),
     ['Exit status:', ...statuses.flatMap(([status, meaning]) => indent(`${status}: ${meaning}`, 2))],
   ]);
+}
+
+function argumentOf(topic: Topic): string {
+  const option = argumentOptions[topic];
+  return option === undefined ? '' : ` ${declaration(option).kind.label}`;
 }
 
 function optionsIntroduction(): readonly string[] {

@@ -28,6 +28,14 @@ export function postgresOptions(config: Omit<PostgresConfig, 'postgres-bin-dir'>
   };
 }
 
+/** The same as who may change synchronous_standby_names; the lock for that is one of the database postgres. */
+export function replicationOptions(
+  config: Parameters<typeof postgresOptions>[0] & Pick<Config, 'replication-user' | 'replication-password'>,
+): PostgresOptions {
+  const { 'replication-user': user, 'replication-password': password } = config;
+  return { ...postgresOptions(config), user, password, database: 'postgres' };
+}
+
 /**
  * What shows whether an old primary may follow a new one: its control file and history, and the
  * history of the new one, which is reached over TCP as the same role, at the same port.

@@ -3,7 +3,7 @@ import { declaration, flagNames, isOptionName, type OptionName } from '../config
 import type { Flags } from '../config/sources.js';
 import { didYouMean, suggest } from '../config/suggest.js';
 import { quote } from '../domain/address.js';
-import { isTopic, topics, type Topic } from './commands.js';
+import { argumentOptions, isTopic, topics, type Topic } from './commands.js';
 
 /** What the command line asks for. Its values are not read yet. */
 export type Invocation =
@@ -20,7 +20,7 @@ export type Invocation =
 
 interface Words {
   readonly positionals: readonly string[];
-  readonly flags: ReadonlyMap<OptionName, readonly string[]>;
+  readonly flags: Map<OptionName, readonly string[]>;
   readonly switches: ReadonlySet<'help' | 'version'>;
   readonly problems: readonly string[];
 }
@@ -38,7 +38,12 @@ export function parseCommandLine(args: readonly string[]): Invocation {
     const missing = args.length > 0 ? [`a command is missing; there are ${topics.join(', ')}`] : [];
     return { kind: 'command', topic: undefined, flags, problems: [...missing, ...problems] };
   }
-  const { topic, extra, problem } = commandOf(first, rest);
+  const { topic, extra: words, problem } = commandOf(first, rest);
+  const argument = topic && argumentOptions[topic];
+  const [value] = words;
+  const taken = argument !== undefined && value !== undefined && !flags.has(argument);
+  if (taken) flags.set(argument, [value]);
+  const extra = taken ? words.slice(1) : words;
   const secretGiven = [...flags.keys()].some((name) => declaration(name).kind.secret);
   const surplus = extra.map((word) =>
     // A password with a space in it, and the quotes forgotten, ends up here.
@@ -88,7 +93,7 @@ const parseOptions: ParseArgsConfig['options'] = {
 
 function readWords(args: readonly string[]): Words {
   const positionals: string[] = [];
-  const flags = new Map<OptionName, string[]>();
+  const flags = new Map<OptionName, readonly string[]>();
   const switches = new Set<'help' | 'version'>();
   const problems: string[] = [];
   // The word after an unknown option is most likely its value, and not a command or a surplus argument.

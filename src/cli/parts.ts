@@ -6,6 +6,7 @@ import { describeError, PgcmError } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import type { Log } from '../domain/log.js';
 import { createEtcd, type Etcd, type EtcdOptions } from '../etcd/client.js';
+import { EtcdEntitlementStore } from '../etcd/entitlement-store.js';
 import { EtcdPauseRequests, type FollowedStoreOptions } from '../etcd/pause-requests.js';
 import { EtcdProxyRegistry } from '../etcd/proxy-registry.js';
 import { EtcdRouteStore } from '../etcd/route-store.js';
@@ -83,6 +84,10 @@ export function topologyStore(
 ): EtcdTopologyStore {
   const options = { routeKey: config['etcd-postgres-master-key'], ...followOptions(config) };
   return new EtcdTopologyStore(etcd, options, log);
+}
+
+export function entitlementStore(etcd: Etcd, config: FollowConfig, log: Log): EtcdEntitlementStore {
+  return new EtcdEntitlementStore(etcd, followOptions(config), log);
 }
 
 export function bouncersOf(

@@ -26,9 +26,11 @@ export const allCommands: Commands = {
   proxy: () => loadInSmallHeap(() => import('./proxy.js'), 'while-loading'),
   failover: () => import('./failover.js'),
   cleanup: () => import('./cleanup.js'),
+  adopt: () => import('./adopt.js'),
   status: () => import('./status.js'),
   history: () => import('./history.js'),
   'show-uri': () => import('./show-uri.js'),
+  'cluster-config': () => import('./cluster-config.js'),
 };
 
 /**

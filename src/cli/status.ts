@@ -6,7 +6,15 @@ import { statusJson } from '../status/json.js';
 import { clusterStatus } from '../status/status.js';
 import { statusText } from '../status/text.js';
 import type { Command } from './context.js';
-import { apiTls, openEtcd, pauseRequests, proxyRegistry, routeStore, topologyStore } from './parts.js';
+import {
+  apiTls,
+  entitlementStore,
+  openEtcd,
+  pauseRequests,
+  proxyRegistry,
+  routeStore,
+  topologyStore,
+} from './parts.js';
 
 export const run: Command<'status'> = async ({ config, log, signal, stdout }) => {
   const tls = await apiTls(config);
@@ -21,6 +29,7 @@ export const run: Command<'status'> = async ({ config, log, signal, stdout }) =>
         lock: new EtcdLockView(etcd, config['etcd-postgres-master-key']),
         requests: pauseRequests(etcd, config, log),
         history: new EtcdHistoryStore(etcd),
+        entitlements: entitlementStore(etcd, config, log),
         apis,
         etcdTimeout: config['etcd-timeout'],
         nodeTimeout: config['health-check-timeout'],

@@ -39,6 +39,7 @@ export interface SuperviseHttpParts {
   readonly bouncers: readonly Bouncer[];
   readonly keeper: PauseKeeper;
   readonly janitor: Janitor;
+  readonly replication: SuperviseMetricsSources['replication'];
 }
 
 export interface SuperviseHttp {
@@ -73,6 +74,7 @@ export function superviseHttp(parts: SuperviseHttpParts): SuperviseHttp | undefi
     ready: () => answers.ready(),
     metrics: superviseMetricsOf({
       ...{ version, vitals, etcd, publisher, role, replica, reached, janitor, history, keeper, answers },
+      replication: parts.replication,
       mostLag,
     }),
     onScrape: () => history.asked(),

@@ -9,8 +9,9 @@ import { EtcdTopologyStore } from '../etcd/topology-store.js';
 import { nodeApi } from '../grpc/client.js';
 import { apiServer } from '../grpc/server.js';
 import { LocalPostgres } from '../postgres/postgres.js';
+import { seenRecord } from '../postgres/seen-record.js';
+import { PostgresReplication } from '../postgres/replication.js';
 import { sdNotify } from '../runtime/sd-notify.js';
-import { remembered } from '../runtime/remembered.js';
 import { STUCK_AFTER, Vitals } from '../runtime/vitals.js';
 import { Addresses } from '../supervise/addresses.js';
 import { LocalFacts } from '../supervise/local-facts.js';
@@ -23,16 +24,28 @@ import { PauseKeeper } from '../pausing/pause-keeper.js';
 import { Publisher } from '../supervise/publisher.js';
 import { Presence } from '../supervise/presence.js';
 import { Rejoin } from '../supervise/rejoin.js';
+import { ReplicationManager } from '../supervise/replication-manager.js';
 import { RoleWatch } from '../supervise/role-watch.js';
 import { TopologyPublisher } from '../supervise/topology-publisher.js';
 import type { Command } from './context.js';
-import { evidenceReader, postgresOptions } from './local-postgres.js';
-import { apiTls, bouncersOf, openEtcd, POLL_INTERVAL, routeStore, runDaemon } from './parts.js';
+import { evidenceReader, postgresOptions, replicationOptions } from './local-postgres.js';
+import {
+  apiTls,
+  bouncersOf,
+  entitlementStore,
+  openEtcd,
+  POLL_INTERVAL,
+  routeStore,
+  runDaemon,
+} from './parts.js';
 import { superviseHttp } from './supervise-http.js';
 import { version } from './version.js';
 
 /** How long Pacemaker's tools may take for a change; the command has its own deadline (pacemaker-timeout). */
 const CHANGE_TIMEOUT = 20_000;
+
+/** To entitle a standby may have to wait until a CHECKPOINT is over. */
+const LONG_CHECKPOINT = 60_000;
 
 export const run: Command<'supervise'> = async ({ config, log, signal, env }) => {
   const tls = await apiTls(config);
@@ -45,7 +58,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     changeTimeout: CHANGE_TIMEOUT,
   });
   const postgres = new LocalPostgres(postgresOptions(config), () => roleWatch.now());
-  const localName = remembered((on) => manager.localName(on));
+  const localName = (on: AbortSignal): Promise<string> => manager.localName(on);
   const addresses = new Addresses(manager);
   const gate = new MandateGate(
     new EtcdMandateCheck(etcd, config['etcd-postgres-master-key']),
@@ -99,6 +112,17 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     routes,
     herald: topologies,
     role: roleWatch,
+    record: {
+      get exists() {
+        return replication.exists;
+      },
+      get confirmsUs() {
+        return replication.confirms(facts.systemIdentifier);
+      },
+      get claimedByUs() {
+        return replication.claims(facts.systemIdentifier);
+      },
+    },
     log,
     pollInterval: config['pacemaker-poll-interval'],
     retryInterval: config['host-key-update-retry-interval'],
@@ -108,6 +132,22 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
       STUCK_AFTER +
         2 * config['pacemaker-poll-interval'] +
         10 * (config['pacemaker-get-timeout'] + config['etcd-timeout']),
+    ),
+  });
+  const replication: ReplicationManager = new ReplicationManager({
+    store: entitlementStore(etcd, config, log),
+    seen: seenRecord(config['agent-state-dir'], config['postgres-timeout']),
+    replication: new PostgresReplication(replicationOptions(config)),
+    role: roleWatch,
+    localName,
+    addressOf: (member) => addresses.known(member),
+    wanted: config['sync-standbys'],
+    strict: config['sync-mode'] === 'strict',
+    onConfirmed: () => publisher.hurry(),
+    log,
+    onTurn: vitals.watch(
+      'keeping who may be promoted',
+      STUCK_AFTER + LONG_CHECKPOINT + 20 * config['postgres-timeout'] + 2 * config['etcd-timeout'],
     ),
   });
   const proxy = nodeApi(`unix:${config['proxy-socket']}`, undefined);
@@ -176,7 +216,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   const history = new EtcdHistoryStore(etcd);
   const http = superviseHttp({
     ...{ config, etcd, history, vitals, log, version: await version(signal) },
-    ...{ publisher, role: roleWatch, addresses, postgres, bouncers, keeper, janitor },
+    ...{ publisher, role: roleWatch, addresses, postgres, bouncers, keeper, janitor, replication },
   });
   const watchdog = sdNotify(env, (error) => log.warn(events.watchdogError, { error: describeError(error) }), {
     ready: Promise.all([server.listening, http?.listening]),
@@ -185,7 +225,18 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
   try {
     return await runDaemon(
       [
-        ...[server, publisher, topologies, roleWatch, facts, keeper, presence, janitor, orphanRejoin],
+        ...[
+          server,
+          publisher,
+          topologies,
+          roleWatch,
+          facts,
+          keeper,
+          presence,
+          janitor,
+          orphanRejoin,
+          replication,
+        ],
         ...(http?.services ?? []),
         watchdog,
       ],

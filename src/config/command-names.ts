@@ -4,9 +4,11 @@ export const commandNames = [
   'proxy',
   'failover',
   'cleanup',
+  'adopt',
   'status',
   'history',
   'show-uri',
+  'cluster-config',
 ] as const;
 
 export type CommandName = (typeof commandNames)[number];

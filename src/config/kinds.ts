@@ -167,16 +167,24 @@ export function choice<const T extends string>(...values: readonly T[]): Kind<T>
   );
 }
 
+interface ListRules {
+  readonly distinct?: boolean;
+  readonly empty?: 'allowed' | 'refused';
+}
+
 /**
  * One or more values of one kind: in a text separated by spaces or commas, in TOML an array or such a
  * text, also a single value.
  */
-export function list<T>(element: Kind<T>, { distinct = false } = {}): Kind<readonly T[]> {
+export function list<T>(
+  element: Kind<T>,
+  { distinct = false, empty = 'refused' }: ListRules = {},
+): Kind<readonly T[]> {
   const gather = (readings: readonly Reading<T>[]): Reading<readonly T[]> => {
     const reasons = readings.flatMap((reading) => (reading.ok ? [] : [reading.why]));
     if (reasons.length > 0) return wrong(reasons.join('; '));
     const values = readings.flatMap((reading) => (reading.ok ? [reading.value] : []));
-    if (values.length === 0) return wrong('must name at least one');
+    if (values.length === 0 && empty === 'refused') return wrong('must name at least one');
     const twice = values.find((value, at) => values.indexOf(value) !== at);
     if (distinct && twice !== undefined) return wrong(`${quote(element.toText(twice))} stands there twice`);
     return right(values);

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { quote } from '../domain/address.js';
+import { parseAddress, quote } from '../domain/address.js';
+import { describeError } from '../domain/errors.js';
 import { text, type Kind, type Reading } from './kinds.js';
 
 /** Texts that name where to connect to or to listen. They are kept as they were written. */
@@ -72,5 +73,22 @@ export function etcdEndpoint(): Kind<string> {
     if (pathname !== '/' || search !== '' || hash !== '')
       return `${quote(value)} has more than a host and a port`;
     return undefined;
+  });
+}
+
+/** `pg01=10.0.0.1`: a node, as the cluster manager names it, and the IP address of its PostgreSQL. */
+export function memberAddress(): Kind<string> {
+  return place('NAME=ADDRESS', (value) => {
+    const [, name, address] = /^([^=]*)=(.*)$/.exec(value) ?? [];
+    if (name === undefined || address === undefined) return `${quote(value)} is not NAME=ADDRESS`;
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
+      return `${quote(value)}: a name has letters, digits, dots, dashes and underscores, a letter or digit first`;
+    }
+    try {
+      parseAddress(address);
+      return undefined;
+    } catch (error) {
+      return describeError(error);
+    }
   });
 }

@@ -1,6 +1,18 @@
 import { commandNames, type CommandName } from './command-names.js';
-import { boolean, choice, duration, list, path, port, secret, size, text, type Kind } from './kinds.js';
-import { bindAddress, etcdEndpoint, hostPort, httpAddress } from './network-kinds.js';
+import {
+  boolean,
+  choice,
+  duration,
+  integer,
+  list,
+  path,
+  port,
+  secret,
+  size,
+  text,
+  type Kind,
+} from './kinds.js';
+import { bindAddress, etcdEndpoint, hostPort, httpAddress, memberAddress } from './network-kinds.js';
 import { outputBlocks } from './output-blocks.js';
 
 /** One option. Its flag, its variable, its TOML key, its help and its place in the README all come from this. */
@@ -295,7 +307,7 @@ export const options = {
   'pacemaker-resource': option({
     kind: text({ empty: 'refused' }),
     default: 'msPostgresql',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt', 'cluster-config'],
     explain: "Pacemaker's promotable resource that is PostgreSQL.",
   }),
   'postgres-master-crm-xpath': option({
@@ -324,7 +336,7 @@ export const options = {
   'pacemaker-get-timeout': option({
     kind: duration(),
     default: 500,
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     explain:
       'How long one look at Pacemaker may take. While looks fail nothing is published, and clients keep the ' +
       'last known primary.',
@@ -332,53 +344,91 @@ export const options = {
   'postgres-socket-dir': option({
     kind: path('refused'),
     default: '/var/run/postgresql',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt', 'cluster-config'],
     explain: "This node's PostgreSQL: the folder of its socket, or a host.",
   }),
   'postgres-port': option({
     kind: port(),
     default: 5432,
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt', 'cluster-config'],
     explain: "This node's PostgreSQL: its port.",
   }),
   'postgres-user': option({
     kind: text({ empty: 'refused' }),
     default: 'pgcm',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     explain: "This node's PostgreSQL: who connects to see whether it takes writes.",
   }),
   'postgres-database': option({
     kind: text({ empty: 'refused' }),
     default: 'postgres',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     explain: "This node's PostgreSQL: the database to connect to.",
   }),
   'postgres-password': option({
     kind: secret(),
     default: '',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     explain: 'The password of postgres-user. As a flag, every user of this machine can read it.',
   }),
   'postgres-password-file': option({
     kind: path('allowed'),
     default: '',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     secretFor: 'postgres-password',
     explain: 'A file whose first line is the password of postgres-user.',
   }),
   'postgres-timeout': option({
     kind: duration(),
     default: 2_000,
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt'],
     explain:
       "How long one question to this node's PostgreSQL may take. In a failover clients wait until the new " +
       'primary has answered that it takes writes.',
   }),
 
-  'postgres-data-dir': option({
+  'replication-user': option({
+    kind: text({ empty: 'refused' }),
+    default: 'postgres',
+    commands: ['supervise'],
+    explain:
+      "With pgcm's own resource agent: who connects to this node's PostgreSQL, in the database postgres, to keep " +
+      'synchronous_standby_names in step with who may be promoted. docs/install.md tells what rights it needs.',
+  }),
+  'replication-password': option({
+    kind: secret(),
+    default: '',
+    commands: ['supervise'],
+    explain: 'The password of replication-user. As a flag, every user of this machine can read it.',
+  }),
+  'replication-password-file': option({
     kind: path('allowed'),
     default: '',
     commands: ['supervise'],
+    secretFor: 'replication-password',
+    explain: 'A file whose first line is the password of replication-user.',
+  }),
+  'sync-standbys': option({
+    kind: integer(1, 8),
+    default: 1,
+    commands: ['supervise'],
+    explain:
+      "With pgcm's own resource agent: how many standbys commits wait for, as long as there are so many. Each of them " +
+      'has every acknowledged commit, and so may be promoted. When one goes, the next best takes its place.',
+  }),
+  'sync-mode': option({
+    kind: choice('async', 'strict'),
+    default: 'async',
+    commands: ['supervise', 'cluster-config'],
+    explain:
+      "With pgcm's own resource agent: what happens when the last of these standbys is gone. async: once etcd has it " +
+      'that only the primary may be promoted, it goes on alone. strict: clients wait until a standby is back.',
+  }),
+
+  'postgres-data-dir': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['supervise', 'adopt', 'cluster-config'],
     explain:
       "This node's PostgreSQL: its data directory, whose control file is read before an old primary may rejoin. " +
       'Unless set, what PostgreSQL said while it ran, else what the cluster manager knows.',
@@ -386,9 +436,101 @@ export const options = {
   'postgres-bin-dir': option({
     kind: path('allowed'),
     default: '',
-    commands: ['supervise'],
+    commands: ['supervise', 'adopt', 'cluster-config'],
     explain:
       "This node's PostgreSQL: the folder of pg_controldata. Unless set, /usr/lib/postgresql/VERSION/bin.",
+  }),
+
+  'agent-state-dir': option({
+    kind: path('refused'),
+    default: '/var/lib/pgcm',
+    commands: ['supervise', 'adopt', 'cluster-config'],
+    explain:
+      "Where pgcm's own resource agent keeps what this node has seen of the record of who may be promoted: its parameter " +
+      'statedir.',
+  }),
+  node: option({
+    kind: text({ empty: 'allowed' }, 'NODE'),
+    default: '',
+    commands: ['adopt'],
+    explain: 'The node that shall be the only one that may be promoted: this one. Given as the argument.',
+  }),
+
+  'cluster-tool': option({
+    kind: choice('crm', 'pcs'),
+    default: 'crm',
+    commands: ['cluster-config'],
+    explain: "Which tool the configuration is for: crmsh's crm, or pcs. Given as the argument.",
+  }),
+  'cluster-members': option({
+    kind: list(memberAddress(), { distinct: true, empty: 'allowed' }),
+    default: [],
+    commands: ['cluster-config'],
+    explain:
+      'All members, as NAME=ADDRESS: the names that Pacemaker has for the nodes, and the IP addresses where their ' +
+      'PostgreSQL listens.',
+  }),
+  'postgres-config-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['cluster-config'],
+    explain:
+      'postgresql.conf, outside the data directory: a rewind and a rebuild bring the data directory of another node along.',
+  }),
+  'postgres-log-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['cluster-config'],
+    explain:
+      'Where the output of PostgreSQL goes. Unless set, where the agent puts it: /var/log/postgresql/postgresql.log.',
+  }),
+  'standby-user': option({
+    kind: text({ empty: 'refused' }),
+    default: 'replicator',
+    commands: ['cluster-config'],
+    explain:
+      'The role that standbys connect to the primary with, for pg_rewind as well. docs/install.md tells what rights it needs.',
+  }),
+  'standby-conninfo': option({
+    kind: text({ empty: 'allowed' }),
+    default: '',
+    commands: ['cluster-config'],
+    explain:
+      'What else standbys need to connect, as libpq reads it: sslmode=verify-full passfile=/var/lib/postgresql/.pgpass. ' +
+      'A password belongs into that file: everybody who may read the configuration of Pacemaker would see it here.',
+  }),
+  'agent-etcd-user-file': option({
+    kind: path('allowed'),
+    default: '',
+    commands: ['cluster-config'],
+    explain:
+      "A file, readable by root alone, whose first line is USER:PASSWORD: how pgcm's own resource agent logs in to etcd, where " +
+      'etcd asks for a user.',
+  }),
+  'agent-rebuild': option({
+    kind: boolean(),
+    default: false,
+    commands: ['cluster-config'],
+    explain:
+      'Lets the agent empty the data directory of a member that cannot be rewound, and copy the one of the primary. Unless ' +
+      'set, such a member does not start, and says with which command to rebuild it. A copy has to be done within ' +
+      'agent-start-timeout.',
+  }),
+  'agent-start-timeout': option({
+    kind: duration(),
+    default: 120_000,
+    commands: ['cluster-config'],
+    explain:
+      'How long the start of a member may take, a rewind or a rebuild included, before Pacemaker takes it for failed. Clients ' +
+      'notice nothing of it while there is a primary; without one, nobody is promoted before every start has ended.',
+  }),
+  'no-fencing': option({
+    kind: boolean(),
+    default: false,
+    commands: ['cluster-config'],
+    explain:
+      'For a cluster without fencing: a member that does not stop blocks the resource until somebody looks, in place of ' +
+      'being fenced. stonith-enabled is left to the site in any case.',
   }),
 
   'proxy-id': option({
@@ -576,7 +718,7 @@ export const options = {
   'dry-run': option({
     kind: boolean(),
     default: false,
-    commands: ['failover'],
+    commands: ['failover', 'adopt'],
     explain:
       'Checks everything, prints what would be done, in order, and how long clients would wait. Touches nothing. ' +
       'Exit status 3 when the failover would be refused.',

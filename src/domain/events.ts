@@ -84,6 +84,14 @@ export const events = {
   blockersTerminate: 'blockers.terminate',
   historyError: 'history.error',
 
+  entitlementHeld: 'entitlement.held',
+  entitlementLeft: 'entitlement.left',
+  entitlementChange: 'entitlement.change',
+  entitlementError: 'entitlement.error',
+  entitlementRecovered: 'entitlement.recovered',
+  standbyRefused: 'entitlement.standby_refused',
+  walsenderEnded: 'walsender.ended',
+
   stepStart: 'step.start',
   stepEnd: 'step.end',
   undoStart: 'undo.start',

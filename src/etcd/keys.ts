@@ -6,4 +6,5 @@ export const keys = {
   proxiesSeen: '/pgcm/proxies-seen/',
   request: '/pgcm/failover/request',
   history: '/pgcm/history/',
+  entitlement: '/pgcm/entitlement',
 } as const;

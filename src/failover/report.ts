@@ -66,7 +66,9 @@ export function describeReport(report: SwitchoverReport): string {
   }
   const width = Math.max(0, ...steps.map(({ name }) => name.length));
   for (const { name, ms, error } of steps) {
-    const trouble = error === '' ? '' : `  ${error}`;
+    // What the first line says is not said again: it may be long.
+    const told = message.includes(error) ? 'failed, as said above' : error;
+    const trouble = error === '' ? '' : `  ${told}`;
     lines.push(`  ${name.padEnd(width)}  ${`${Math.round(ms)} ms`.padStart(9)}${trouble}`);
   }
   lines.push(...findings.map((finding) => `  ${describeWeighed(finding, forced)}`));

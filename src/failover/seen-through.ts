@@ -1,11 +1,11 @@
-import { describeError } from '../domain/errors.js';
+import { describeError, hasCode } from '../domain/errors.js';
 import { events } from '../domain/events.js';
 import { formatDuration } from '../runtime/durations.js';
 import type { SwitchoverContext } from './context.js';
 import type { Step } from './pipeline.js';
 
 /**
- * Tells who interrupts a run whose move has begun: what goes on all the same, for how long at most, and what
+ * Tells who interrupts a run whose move has begun, or that its lock was lost then: what goes on all the same, for how long at most, and what
  * becomes of it if it is ended nevertheless. Before the move there is nothing to tell: the run is taken back.
  *
  * @param left the steps that have not ended
@@ -24,9 +24,12 @@ export function tellSeenThrough(
     move.kind === 'done'
       ? `the primary has been moved: finishing (${names}) rather than leaving that undone`
       : 'the move of the primary has begun: seeing it through rather than leaving it half-way';
+  const next = hasCode(reason, 'lock-lost')
+    ? 'without the lock the nodes refuse what is left'
+    : 'a second Ctrl-C ends it at once';
   log.warn(
     events.failoverInterrupted,
     { reason: describeError(reason), step: left[0]?.name, at_most: formatDuration(most) },
-    `${what}; a second Ctrl-C ends it at once: clients that still wait go on by pause-expiry, and pgcm cleanup takes back what is left`,
+    `${what}; ${next}: clients that still wait go on by pause-expiry, and pgcm cleanup takes back what is left`,
   );
 }

@@ -1,17 +1,14 @@
 import { PgcmError } from '../domain/errors.js';
-import type { NodeApi } from '../domain/node-api.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
 import { manyListeners, runWithDeadline } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
-import { all, insist } from './asking.js';
-import { mandateOf, type Pausing, type SwitchoverContext } from './context.js';
+import { all } from './asking.js';
+import type { Pausing, SwitchoverContext } from './context.js';
+import { PAUSE_GRACE, pauseNode } from './pause-node.js';
 
 /** A move takes about so long; with less time left clients would run into it. */
 const ENOUGH: Milliseconds = 3_000;
-
-/** Beyond the bouncers' own time: they end the wait, and the answers say why. */
-const GRACE: Milliseconds = 2_000;
 
 /**
  * Right before the move: do all clients still wait, and for long enough? The pause may have taken its
@@ -19,29 +16,23 @@ const GRACE: Milliseconds = 2_000;
  * @throws PgcmError when they do not: nothing was moved yet, so all can be rolled back
  */
 export async function requireStillPaused(context: SwitchoverContext, signal: AbortSignal): Promise<void> {
-  const pausing = pausingOf(context);
-  // Where every node has a proxy this takes no time at all.
+  const { pausing, options } = context;
+  if (pausing === undefined) throw new PgcmError('internal', 'the move comes after the pause');
+  const left = timeLeft(pausing.since, options.pauseExpiry);
+  // Nobody publishes whether clients wait at a node without a proxy. Where every node has one this takes no time.
   if (pausing.byRpc.length > 0) {
-    await runWithDeadline('pausing again', context.options.pauseTimeout + GRACE, signal, (on) =>
-      all(pausing.byRpc.map((api) => pauseAgain(context, api, manyListeners(on)))),
+    await runWithDeadline('pausing again', options.pauseTimeout + PAUSE_GRACE, signal, (on) =>
+      all(pausing.byRpc.map((api) => pauseNode(context, api, left, manyListeners(on)))),
     );
+    timeLeft(pausing.since, options.pauseExpiry);
   }
-  timeLeft(context);
   requireProxiesPaused(context, pausing);
 }
 
-/** Nobody publishes whether clients wait at a node without a proxy. Pausing what is paused is done at once. */
-async function pauseAgain(context: SwitchoverContext, api: NodeApi, signal: AbortSignal): Promise<void> {
-  const expiry = timeLeft(context);
-  const order = { timeout: context.options.pauseTimeout, expiry };
-  await insist(signal, () => api.pause(order, mandateOf(context), signal));
-}
-
 /** Of pause-expiry, which counts from the first order to pause. @throws PgcmError `timed-out` when a move may take longer */
-function timeLeft(context: SwitchoverContext): Milliseconds | 'never' {
-  const { pauseExpiry: expiry } = context.options;
+function timeLeft(since: Milliseconds, expiry: Milliseconds | 'never'): Milliseconds | 'never' {
   if (expiry === 'never') return 'never';
-  const left = Math.floor(pausingOf(context).since + expiry - monotonic());
+  const left = Math.floor(since + expiry - monotonic());
   if (left >= Math.min(ENOUGH, expiry / 2)) return left;
   throw new PgcmError(
     'timed-out',
@@ -62,9 +53,4 @@ function requireProxiesPaused({ watched, holder }: SwitchoverContext, pausing: P
     'conflict',
     `clients do not wait any more at ${names}: see the log of pgcm proxy there`,
   );
-}
-
-function pausingOf({ pausing }: SwitchoverContext): Pausing {
-  if (pausing === undefined) throw new PgcmError('internal', 'the move comes after the pause');
-  return pausing;
 }

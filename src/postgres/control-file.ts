@@ -6,7 +6,7 @@ import type { ControlFile } from '../domain/postgres.js';
 import type { Milliseconds } from '../domain/time.js';
 import { runWithDeadline } from '../runtime/deadline.js';
 import { execOk } from '../runtime/exec.js';
-import { parsePosition } from './wal-position.js';
+import { parsePosition } from '../domain/wal-position.js';
 
 export interface ControlFileOptions {
   /** The folder of pg_controldata (postgres-bin-dir); empty: found by the data directory's version. */

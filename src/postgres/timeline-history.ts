@@ -14,7 +14,7 @@ import {
   type Connection,
   type PostgresOptions,
 } from './connection.js';
-import { parsePosition } from './wal-position.js';
+import { parsePosition } from '../domain/wal-position.js';
 
 /** A primary, and the switches that led to the timeline that it writes, oldest first. */
 export interface PrimaryHistory {

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { entitlement } from './entitlement.js';
 import { history } from './history.js';
 import { lockHolder } from './lock-holder.js';
 import { nodeState } from './node-state.js';
@@ -65,6 +66,15 @@ export const allRecords: readonly RecordEntry[] = [
     where: '/pgcm/nodes/NAME',
     about: 'Written by each `pgcm supervise` under a lease of 10 s of its own.',
     record: nodeState,
+  },
+  {
+    title: 'Who may be promoted',
+    where: '/pgcm/entitlement',
+    about:
+      "Only with pgcm's own resource agent: written by it and by the supervise of the primary, always over the revision " +
+      'that was read, on one line without blanks and in this order of the fields. Kept, and never edited or deleted by ' +
+      'hand: without it nobody is promoted, and `pgcm adopt` makes a new one.',
+    record: entitlement,
   },
   {
     title: 'The report of a switchover',

@@ -60,6 +60,11 @@ const schema = z.object({
     100,
     'The ids of the switchovers whose move is still asked for; absent: not known.',
   ).optional(),
+  entitled: list(
+    text(256, ''),
+    100,
+    "The members that may be promoted; absent: not known, or another agent than pgcm's own decides.",
+  ).optional(),
   obstacles: list(obstacle, 100, 'What forbids a move now.'),
   history: list(
     switchoverReport.schema,

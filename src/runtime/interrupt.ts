@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PgcmError } from '../domain/errors.js';
 
 /**
@@ -33,6 +34,8 @@ export interface SignalSource {
  */
 export function abortOnSignals(source: SignalSource): AbortSignal {
   const interrupt = new AbortController();
+  // One for each question that is under way; Node would warn of a leak, on the user's terminal, from 11 on.
+  setMaxListeners(0, interrupt.signal);
   for (const name of Object.keys(interruptStatus) as InterruptSignal[]) {
     source.on(name, () => {
       if (interrupt.signal.aborted) source.exit(interruptStatus[name]);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { hasCode } from '../domain/errors.js';
 
 /** A long-running part of a daemon: runs until the signal is aborted, or fails. */
@@ -24,6 +25,8 @@ export async function runServices(
 ): Promise<readonly ServiceFailure[]> {
   const failures: ServiceFailure[] = [];
   const siblings = new AbortController();
+  // Each service waits for it in a few places; Node takes more than ten for a leak.
+  setMaxListeners(0, siblings.signal);
   const onAbort = (): void => siblings.abort(signal.reason);
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });

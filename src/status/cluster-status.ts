@@ -19,6 +19,8 @@ export interface ClusterStatus {
   readonly request: PauseRequest | 'none' | undefined;
   /** The ids of the switchovers whose move is still asked for. */
   readonly moves: readonly string[] | undefined;
+  /** Who may be promoted, with pgcm's own agent; undefined: there is no such record, or it is not known. */
+  readonly entitled: readonly string[] | undefined;
   readonly obstacles: readonly Obstacle[];
   /** Newest first. */
   readonly history: readonly SwitchoverReport[] | undefined;

@@ -1,4 +1,5 @@
 import { describeError } from '../domain/errors.js';
+import type { EntitlementReading, EntitlementStore } from '../domain/entitlement.js';
 import type { NodeInspection } from '../domain/inspection.js';
 import type { NodeApi } from '../domain/node-api.js';
 import type {
@@ -23,6 +24,7 @@ export interface StatusSources {
   readonly lock: LockView;
   readonly requests: PauseRequests;
   readonly history: HistoryStore;
+  readonly entitlements: Pick<EntitlementStore, 'read'>;
   readonly apis: readonly NodeApi[];
   /** For each question to etcd, and to a node. */
   readonly etcdTimeout: Milliseconds;
@@ -44,6 +46,7 @@ export interface Answers {
   readonly lock: { readonly known: FoundLock | undefined } | undefined;
   readonly request: { readonly known: PauseRequest | undefined } | undefined;
   readonly reports: readonly SwitchoverReport[] | undefined;
+  readonly entitlement: EntitlementReading | undefined;
   readonly nodes: readonly NodeAnswer[];
   readonly unknown: readonly string[];
 }
@@ -69,7 +72,7 @@ export async function gather(sources: StatusSources, signal: AbortSignal): Promi
     }
   };
   const etcd = sources.etcdTimeout;
-  const [route, topology, listing, seen, lock, request, reports, nodes] = await Promise.all([
+  const [route, topology, listing, seen, lock, request, reports, entitlement, nodes] = await Promise.all([
     ask('the route', etcd, (on) => routes.read(on)),
     ask('the published topology', etcd, (on) => topologies.read(on)),
     ask('the proxies', etcd, (on) => proxies.list(on)),
@@ -77,6 +80,7 @@ export async function gather(sources: StatusSources, signal: AbortSignal): Promi
     ask('the failover lock', etcd, async (on) => ({ known: await sources.lock.owner(on) })),
     ask('the pause request', etcd, async (on) => ({ known: await requests.read(on) })),
     ask('the history', etcd, (on) => history.list(on)),
+    ask('who may be promoted', etcd, (on) => sources.entitlements.read(on)),
     Promise.all(
       apis.map(async (api): Promise<NodeAnswer> => {
         const inspection = await ask(api.endpoint, nodeTimeout, (on) => api.inspect(nodeTimeout, on));
@@ -93,12 +97,14 @@ export async function gather(sources: StatusSources, signal: AbortSignal): Promi
     lock,
     request,
     reports: reports?.reports,
+    entitlement,
     nodes,
     unknown: [
       ...[...failed].map(([why, whats]) => `${whats.join(', ')}: ${why}`),
       ...unknown,
       ...(listing?.problems ?? []),
       ...(reports?.problems ?? []),
+      ...(entitlement?.kind === 'bad' ? [entitlement.why] : []),
     ],
   };
 }

@@ -33,6 +33,7 @@ export function statusJson(status: ClusterStatus): string {
     lock: typeof lock === 'object' ? lockJson(lock) : undefined,
     request: typeof status.request === 'object' ? pauseRequest.json(status.request) : undefined,
     moves: status.moves && [...status.moves],
+    entitled: status.entitled && [...status.entitled],
     obstacles: status.obstacles.map(({ kind, text, wayOut }) => ({ kind, text, way_out: wayOut })),
     history: status.history?.map((report) => switchoverReport.json(report)),
   });

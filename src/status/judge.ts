@@ -17,6 +17,7 @@ export function whatIsWrong(answers: Answers, status: Judged): readonly string[]
   return [
     ...routeWrong(answers.route, status.members),
     ...managerWrong(answers),
+    ...nobodyEntitled(answers, status.members),
     ...primariesWrong(answers),
     ...status.members.flatMap(memberWrong),
     ...standbysWrong(status.members),
@@ -49,6 +50,19 @@ function managerWrong(answers: Answers): readonly string[] {
   if (primary.kind === 'none') return [...wrong, `there is no primary: ${primary.why}`];
   if (primary.kind === 'several') return [...wrong, `several primaries: ${primary.names.join(', ')}`];
   return wrong;
+}
+
+/** With pgcm's own agent: why nobody is promoted though standbys are up. */
+function nobodyEntitled(answers: Answers, members: readonly MemberStatus[]): readonly string[] {
+  if (topologyOf(answers)?.primary.kind !== 'none' || answers.entitlement?.kind !== 'record') return [];
+  const names = [...answers.entitlement.record.entitled.keys()].sort();
+  const isUp = (name: string): boolean =>
+    members.some((member) => member.name === name && member.online && member.role !== 'stopped');
+  if (names.some(isUp)) return [];
+  return [
+    `nobody is promoted, as nobody is up who has every acknowledged commit (${names.join(', ')}): bring one of these back; ` +
+      'if their disks are lost, see `pgcm adopt`',
+  ];
 }
 
 /** The cluster manager's word is one thing, what the servers do another. */

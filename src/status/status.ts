@@ -26,6 +26,10 @@ export async function clusterStatus(
     lock: answers.lock && (answers.lock.known ?? ('free' as const)),
     request: answers.request && (answers.request.known ?? ('none' as const)),
     moves: movesOf(answers),
+    entitled:
+      answers.entitlement?.kind === 'record'
+        ? [...answers.entitlement.record.entitled.keys()].sort()
+        : undefined,
     obstacles: distinctBy(
       answers.nodes.flatMap(({ inspection }) => inspection?.manager?.obstacles ?? []),
       ({ kind, text }) => `${kind} ${text}`,

@@ -22,7 +22,15 @@ function section(title: string, texts: readonly string[]): readonly string[] {
   return texts.length === 0 ? [] : [title, ...texts.map((text) => `  ${plain(text)}`)];
 }
 
-function facts({ route, members, lock, request, moves, takenAt }: ClusterStatus): readonly string[] {
+function facts({
+  route,
+  members,
+  lock,
+  request,
+  moves,
+  entitled,
+  takenAt,
+}: ClusterStatus): readonly string[] {
   const name = members.find(({ address }) => address !== '' && address === route?.address)?.name;
   const since = route?.since === undefined ? '' : `, for ${age(route.since, takenAt)}`;
   const rows = [
@@ -42,6 +50,7 @@ function facts({ route, members, lock, request, moves, takenAt }: ClusterStatus)
           ? 'none'
           : `asked for by switchover ${moves.join(', ')}`,
     ],
+    ...(entitled === undefined ? [] : [['Entitled', `${entitled.join(', ')} may be promoted`]]),
   ];
   return rows.map(([what = '', text = '']) => `${what.padEnd(9)}${plain(text)}`);
 }

@@ -113,9 +113,13 @@ export class Looker implements Service {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const nudges = this.#nudge.value;
+      const began = monotonic();
       await this.#look(signal);
+      // A look is a program that starts. Where that takes long it would take the processors from the promotion it waits for.
+      const took = Math.min(monotonic() - began, this.#options.pollInterval);
+      const pause = Math.max(this.#interval(), took);
       // News that came during the look are younger than it, and the wait would not tell of them.
-      if (this.#nudge.value === nudges) await this.#nudge.changed(this.#interval(), signal);
+      if (this.#nudge.value === nudges) await this.#nudge.changed(pause, signal);
     }
     clearTimeout(this.#soon);
   }

@@ -1,4 +1,4 @@
-import { counterBy, gauge, gaugeBy, type Metric } from '../domain/metrics.js';
+import { counter, counterBy, gauge, gaugeBy, type Metric } from '../domain/metrics.js';
 import type { RouteReading } from '../domain/stores.js';
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic } from '../runtime/clock.js';
@@ -7,6 +7,7 @@ import type { Janitor } from './janitor.js';
 import type { NodeAnswers } from './node-answers.js';
 import type { Publisher } from './publisher.js';
 import type { ReplicaWatch } from './replica-watch.js';
+import type { ReplicationManager } from './replication-manager.js';
 import type { RoleWatch } from './role-watch.js';
 
 export interface SuperviseMetricsSources {
@@ -16,6 +17,7 @@ export interface SuperviseMetricsSources {
   readonly replica: Pick<ReplicaWatch, 'news'>;
   readonly janitor: Pick<Janitor, 'seen'>;
   readonly history: Pick<HistoryWatch, 'outcomes' | 'last'>;
+  readonly replication: Pick<ReplicationManager, 'known' | 'manages' | 'held'>;
   /** max-replica-lag */
   readonly mostLag: number;
 }
@@ -24,7 +26,7 @@ export interface SuperviseMetricsSources {
 const OLDEST_LOOK: Milliseconds = 10_000;
 
 export function superviseMetrics(sources: SuperviseMetricsSources): readonly Metric[] {
-  return [...ofRoute(sources), ...ofNode(sources), ...ofSwitchovers(sources)];
+  return [...ofRoute(sources), ...ofNode(sources), ...ofEntitlement(sources), ...ofSwitchovers(sources)];
 }
 
 function ofRoute({ publisher }: SuperviseMetricsSources): readonly Metric[] {
@@ -79,6 +81,26 @@ function ofNode({ answers, publisher, role, replica, mostLag }: SuperviseMetrics
       'pgcm_replica_lag_bytes',
       'WAL that the standby here has not replayed yet; no sample: this is none, or it is not known.',
       () => replication()?.lag,
+    ),
+  ];
+}
+
+function ofEntitlement({ replication }: SuperviseMetricsSources): readonly Metric[] {
+  return [
+    gauge(
+      'pgcm_entitled_members',
+      "Members that may be promoted, the primary among them; no sample: there is no record of pgcm's own agent.",
+      () => (replication.known?.kind === 'record' ? replication.known.record.entitled.size : undefined),
+    ),
+    gauge(
+      'pgcm_replication_managed',
+      'Whether this node is the primary of that record, and keeps it in step with the standbys.',
+      () => replication.manages,
+    ),
+    counter(
+      'pgcm_replication_barrier_seconds_total',
+      'How long commits have waited here while a standby was entitled.',
+      () => replication.held / 1_000,
     ),
   ];
 }

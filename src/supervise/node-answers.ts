@@ -17,6 +17,8 @@ export interface NodeKnowledge {
   readonly publisher: {
     readonly published: RouteReading | undefined;
     readonly localName: string | undefined;
+    /** The record confirms a promotion here that the cluster manager may not show yet. */
+    readonly isConfirmed: boolean;
     recentLook(age: Milliseconds): Topology | undefined;
   };
   readonly addresses: { known(member: string): Address | undefined };
@@ -120,6 +122,7 @@ export class NodeAnswers {
 
   /** The cluster manager may name nobody for a moment, when a promotion is younger than its word. */
   #notChosen(): string | undefined {
+    if (this.#known.publisher.isConfirmed) return undefined;
     const primary = this.#look()?.primary;
     if (primary?.kind === 'several')
       return `the cluster manager names several primaries: ${primary.names.join(', ')}`;

@@ -11,18 +11,11 @@ import { formatDuration } from '../runtime/durations.js';
 import { Latest } from '../runtime/latest.js';
 import { runServices, type Service } from '../runtime/service-group.js';
 import type { Addresses } from './addresses.js';
-import { wantedPrimary, type Wanted } from './decision.js';
+import type { Wanted } from './decision.js';
 import { Looker, type Look } from './looker.js';
+import { OwnPromotion, type WatchedRecord, type WatchedRole } from './own-promotion.js';
 import { PublisherTeller } from './publisher-teller.js';
 import type { Sight } from './topology-publisher.js';
-
-/** What is seen of this node's own PostgreSQL. */
-export interface WatchedRole {
-  /** Since when it is known that it left recovery under our eyes, on a new timeline, and takes writes. */
-  readonly promotedSince: Milliseconds | undefined;
-  /** The cluster manager says that it is the primary: its promotion has nothing more to tell. */
-  settle(): void;
-}
 
 /** Who writes the route, and the view of the cluster that goes with it. */
 export interface Herald {
@@ -37,6 +30,7 @@ export interface PublisherOptions {
   /** Writes a new route; and is told of each look after which none was to be written. */
   readonly herald: Herald;
   readonly role: WatchedRole;
+  readonly record: WatchedRecord;
   readonly log: Log;
   /** Between two looks at the cluster manager (pacemaker-poll-interval). */
   readonly pollInterval: Milliseconds;
@@ -54,12 +48,6 @@ export interface PublisherOptions {
  */
 const OTHERS_WAIT: Milliseconds = 1_000;
 
-/**
- * A promotion here is published from a look that began before it, if that is no older than this and shows
- * that nobody else can be primary: docs/decisions/0008-early-publishing.md says why that is safe.
- */
-const YOUNG: Milliseconds = 500;
-
 interface Difference {
   readonly name: string;
   readonly revision: bigint;
@@ -73,10 +61,13 @@ export class Publisher implements Service {
   readonly #log: Log;
   readonly #teller: PublisherTeller;
   readonly #looker: Looker;
+  readonly #promotion: OwnPromotion;
   /** The key as the watch last told; undefined before the first answer. */
   #published: RouteReading | undefined;
   #publishedAt: Milliseconds | undefined;
   #look: Look | undefined;
+  /** The newest that succeeded. */
+  #seen: Look | undefined;
   /** Set when there is something to decide anew. */
   readonly #wake = new Latest(0);
   /** Set when that cannot wait until a failed write is tried again. */
@@ -90,6 +81,7 @@ export class Publisher implements Service {
     this.#options = options;
     this.#log = options.log;
     this.#teller = new PublisherTeller(options.log);
+    this.#promotion = new OwnPromotion(options.role, options.record);
     this.#looker = new Looker({
       manager,
       addresses,
@@ -97,6 +89,7 @@ export class Publisher implements Service {
       published: () => this.#published,
       onLook: (look) => {
         this.#look = look;
+        if (look.outcome.kind === 'seen') this.#seen = look;
         this.#wake.set(this.#wake.value + 1);
       },
     });
@@ -122,6 +115,11 @@ export class Publisher implements Service {
     return this.#looker.recent(age);
   }
 
+  /** PostgreSQL here was promoted, and the record says so, which the cluster manager may not do yet. */
+  get isConfirmed(): boolean {
+    return this.#promotion.isConfirmed;
+  }
+
   /** When the newest look that succeeded began, on the monotonic clock. */
   get lookedAt(): Milliseconds | undefined {
     return this.#looker.lookedAt;
@@ -129,7 +127,7 @@ export class Publisher implements Service {
 
   /** Somebody is about to promote this node. */
   expectPromotion(): void {
-    this.#looker.expect();
+    if (!this.#promotion.isToldByRecord) this.#looker.expect();
   }
 
   /** The role of this node's PostgreSQL changed: decide at once from what is known, and look anew. */
@@ -166,9 +164,12 @@ export class Publisher implements Service {
       const hurried = this.#hurried;
       this.#hurried = false;
       if (this.#look !== undefined) {
-        const settled = await this.#turn(this.#look, signal);
-        if (hurried && settled) this.#looker.soon();
+        const settled = await this.#turn(this.#usable(this.#look), signal);
+        const waits = !settled && this.#promotion.isToBeConfirmed;
+        if (hurried && (settled || waits)) this.#looker.soon();
         else if (hurried) this.#looker.hurry();
+        // Whatever becomes of the confirmation, what was hurried for is not done.
+        if (hurried && waits) this.#hurried = true;
       }
       this.#options.onTurn?.();
       // What came during the turn is newer than what it decided from, and the wait would not tell of it.
@@ -212,16 +213,15 @@ export class Publisher implements Service {
   }
 
   async #decide({ began, outcome }: Look, signal: AbortSignal): Promise<Sight> {
-    const { manager, role } = this.#options;
     if (outcome.kind === 'failed') throw outcome.error;
-    this.#localName ??= await manager.localName(signal);
-    const since = role.promotedSince;
-    const promotedHere = since !== undefined && (began >= since || monotonic() - began <= YOUNG);
-    const wanted = wantedPrimary(outcome.topology, this.#localName, { promotedHere });
-    // From here on the cluster manager's word counts: when it takes the role away again, a PostgreSQL
-    // that was stopped a moment ago must not be published because of its promotion long before.
-    if (wanted.kind === 'primary' && !wanted.early && wanted.name === this.#localName) role.settle();
-    return { topology: outcome.topology, wanted };
+    this.#localName ??= await this.#options.manager.localName(signal);
+    const { topology } = outcome;
+    return { topology, wanted: this.#promotion.wanted(topology, began, this.#localName) };
+  }
+
+  /** A confirmed promotion waits for no look: the last one that succeeded tells who the members are. */
+  #usable(newest: Look): Look {
+    return newest.outcome.kind === 'failed' && this.#promotion.isConfirmed ? (this.#seen ?? newest) : newest;
   }
 
   /** @returns whether the key is right */
@@ -238,7 +238,7 @@ export class Publisher implements Service {
       this.#learn(await this.#read(signal), before);
       return false;
     }
-    if (leadsTo(before, address) || leadsTo(this.#published, address)) {
+    if (leadsTo(this.#published ?? before, address)) {
       this.#difference = undefined;
       return true;
     }

@@ -107,6 +107,7 @@ export class RoleWatch implements Service {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { value: nudges } = this.#nudge;
+      const began = monotonic();
       try {
         await this.#ask(signal);
         this.#isDown = false;
@@ -118,7 +119,10 @@ export class RoleWatch implements Service {
         this.#sayLost(error);
       }
       this.#options.onTurn?.();
-      const interval = monotonic() < this.#hasteUntil ? HASTE_INTERVAL : IDLE_INTERVAL;
+      const now = monotonic();
+      // Questions in haste must not keep the processors from the promotion that they are about.
+      const haste = Math.min(IDLE_INTERVAL, Math.max(HASTE_INTERVAL, 2 * (now - began)));
+      const interval = now < this.#hasteUntil ? haste : IDLE_INTERVAL;
       // That the connection ended is what the question has failed for, if it has.
       if (this.#nudge.value === nudges || this.#isDown) await this.#nudge.changed(interval, signal);
     }

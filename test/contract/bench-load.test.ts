@@ -3,8 +3,10 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Client } from 'pg';
 import { lostAndDoubt } from '../../bench/measure.js';
 import type { Ack, Failure, LoadConfig, LoadRecord, ProbeConfig, ProbeRecord } from '../../bench/records.js';
-import { BenchProgram } from './bench-program.js';
 import { eventually } from '../support/eventually.js';
+import { Writer } from '../torture/inside/writer.js';
+import type { WriterRecord } from '../torture/records.js';
+import { BenchProgram } from './bench-program.js';
 import { startPostgres, type PostgresServer } from './postgres-server.js';
 
 class Load extends BenchProgram<LoadRecord> {
@@ -92,6 +94,61 @@ describe('the load of the benchmark', () => {
       );
       for (const { query } of now.rows) seen.add(query.includes('$1'));
       return seen.size === 2;
+    });
+  });
+
+  describe('a commit whose wait for its standby is cancelled', () => {
+    const waits = async (names: string): Promise<void> => {
+      await admin.query(`alter system set synchronous_standby_names = '${names}'`);
+      await admin.query('select pg_reload_conf()');
+    };
+    /** A statement_timeout does not end that wait; to cancel it is answered as if it were done. */
+    const cancelled = (): Promise<unknown> =>
+      admin.query("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'");
+    beforeEach(() => waits('FIRST 1 (nobody)'));
+    afterEach(() => waits(''));
+
+    it('is no acknowledgement to the load', async () => {
+      const isWarned = ({ message }: Failure): boolean => /^canceling wait for synchronous/.test(message);
+      await eventually(async () => {
+        await cancelled();
+        return load.failures.some(isWarned);
+      });
+      const warned = load.failures.filter(isWarned).flatMap(({ id }) => id ?? []);
+      assert.ok(load.acks.every(({ id }) => !warned.includes(id)));
+    });
+
+    it('is none to the writers of the torture test', async () => {
+      await admin.query(`drop table if exists torn;
+        create table torn (id bigint primary key, client int not null, server text default 'here', timeline text default '1');
+        alter table torn owner to app`);
+      const records: WriterRecord[] = [];
+      const target = {
+        name: 'one',
+        hosts: [{ host: '127.0.0.1', port: server.port }],
+        clients: 1,
+        timeoutMs: 5_000,
+      };
+      const stop = new AbortController();
+      const writer = new Writer(
+        1,
+        target,
+        { targets: [target], table: 'torn', seconds: 60, rate: 50 },
+        (record) => records.push(record),
+      );
+      const running = writer.run(stop.signal);
+      await eventually(async () => {
+        await cancelled();
+        return records.some(({ kind }) => kind === 'warned');
+      });
+      assert.ok(
+        records.every(({ kind }) => kind !== 'acknowledged'),
+        JSON.stringify(records),
+      );
+      await waits('');
+      await eventually(() => records.some(({ kind }) => kind === 'acknowledged'));
+      stop.abort();
+      await running;
     });
   });
 

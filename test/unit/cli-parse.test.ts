@@ -124,3 +124,15 @@ describe('the command line', () => {
     assert.doesNotMatch(all.join('\n'), /hunter/);
   });
 });
+
+describe('the word after a command that takes one', () => {
+  it('is the value of its option; a second word is one too many', () => {
+    const parsed = parseCommandLine(['adopt', 'pg02', '--dry-run']);
+    assert.ok(parsed.kind === 'command');
+    assert.deepEqual([parsed.topic, parsed.problems], ['adopt', []]);
+    assert.deepEqual(parsed.flags.get('node'), ['pg02']);
+    const twice = parseCommandLine(['adopt', 'pg02', 'pg03']);
+    assert.ok(twice.kind === 'command');
+    assert.match(twice.problems.join(), /"pg03": an argument too many/);
+  });
+});

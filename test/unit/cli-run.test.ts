@@ -49,9 +49,11 @@ async function pgcm(args: readonly string[], given: Given = {}): Promise<Ran> {
     proxy: fake('proxy'),
     failover: fake('failover'),
     cleanup: fake('cleanup'),
+    adopt: fake('adopt'),
     status: fake('status'),
     history: fake('history'),
     'show-uri': fake('show-uri'),
+    'cluster-config': fake('cluster-config'),
   };
   const streams = { stdout: output('stdout'), stderr: output('stderr') };
   const signal = given.signal ?? new AbortController().signal;
@@ -273,5 +275,20 @@ describe('signals', () => {
       source.handlers.get(name)?.();
       assert.deepEqual(source.exits, [status]);
     }
+  });
+
+  it('any number of questions may be under way: nobody is warned of a leak', async () => {
+    const warnings: string[] = [];
+    const onWarning = ({ name }: Error): number => warnings.push(name);
+    process.on('warning', onWarning);
+    try {
+      const signal = abortOnSignals({ on: () => undefined, exit: () => undefined });
+      for (let question = 0; question < 50; question++) signal.addEventListener('abort', () => undefined);
+      // A warning is given in a later turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('warning', onWarning);
+    }
+    assert.deepEqual(warnings, []);
   });
 });

@@ -102,6 +102,23 @@ const samples: Record<Exclude<keyof Config, 'config-file' | 'output'>, string> =
   'allow-endless-pause': 'true',
   'promote-timeout': '31s',
   'resume-timeout': '6s',
+  'replication-user': 'manager',
+  'replication-password': 'hunter6',
+  'replication-password-file': '',
+  'sync-standbys': '2',
+  'sync-mode': 'strict',
+  'agent-state-dir': '/srv/state',
+  node: 'pg02',
+  'cluster-tool': 'pcs',
+  'cluster-members': 'pg01=10.0.0.1,pg02=10.0.0.2',
+  'postgres-config-file': '/srv/postgresql.conf',
+  'postgres-log-file': '/srv/log',
+  'standby-user': 'standby',
+  'standby-conninfo': 'sslmode=verify-full',
+  'agent-etcd-user-file': '/srv/etcd-user',
+  'agent-rebuild': 'true',
+  'agent-start-timeout': '1h0m0s',
+  'no-fencing': 'true',
   'postgres-data-dir': '/srv/data',
   'postgres-bin-dir': '/srv/bin',
   'max-replica-lag': '32MB',
@@ -208,6 +225,7 @@ describe('show-config', () => {
       'etcd-password': '',
       'pgbouncer-password': '',
       'postgres-password': '',
+      'replication-password': '',
       'probe-password': '',
     };
     assert.deepEqual({ ...again.config, 'config-file': '' }, { ...shown.config, ...secrets });
@@ -229,7 +247,13 @@ describe('show-config', () => {
   it('never shows a password', async () => {
     const text = showConfig(await load({ flags: samples }));
     assert.doesNotMatch(text, /hunter/);
-    for (const name of ['etcd-password', 'pgbouncer-password', 'postgres-password', 'probe-password']) {
+    for (const name of [
+      'etcd-password',
+      'pgbouncer-password',
+      'postgres-password',
+      'replication-password',
+      'probe-password',
+    ]) {
       assert.match(text, new RegExp(`^# ${name} = "\\.\\.\\."$`, 'm'));
       assert.doesNotMatch(text, new RegExp(`^${name} =`, 'm'));
     }

@@ -22,6 +22,7 @@ class Knowledge {
   localName: string | undefined = 'pg01';
   look: Topology | undefined = healthyTopology();
   lookAge = 0;
+  isConfirmed = false;
 
   answers(): NodeAnswers {
     const lookUpTo = (age: number): Topology | undefined => (this.lookAge <= age ? this.look : undefined);
@@ -29,7 +30,10 @@ class Knowledge {
       role: { news: this.news },
       replica: { news: this.replicaNews },
       bouncers: { news: this.bouncerNews },
-      publisher: { published: this.published, localName: this.localName, recentLook: lookUpTo },
+      publisher: {
+        ...{ published: this.published, localName: this.localName, isConfirmed: this.isConfirmed },
+        recentLook: lookUpTo,
+      },
       addresses: { known: (name) => parseAddress(`10.77.0.1${name.slice(-1)}`) },
     });
   }
@@ -89,6 +93,14 @@ describe('what a node answers a load balancer', () => {
   it('a promotion that the cluster manager has not shown yet, but that is published, counts', () => {
     known.look = { ...healthyTopology(), primary: { kind: 'none', why: 'nobody is promoted' } };
     isYes(known.answers().primary(), /primary at/);
+  });
+
+  it('a promotion that the record confirms counts, also while the last look names the primary of before', () => {
+    known.look = { ...healthyTopology(), primary: { kind: 'one', name: 'pg02' } };
+    known.isConfirmed = true;
+    isYes(known.answers().primary(), /primary at/);
+    known.look = { ...known.look, quorum: false };
+    isNo(known.answers().primary(), /no quorum/);
   });
 
   it('what is older than 2 s is not known any more', () => {

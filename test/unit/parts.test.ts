@@ -107,6 +107,7 @@ const readElsewhere = new Set([
   'etcd-password-file',
   'pgbouncer-password-file',
   'postgres-password-file',
+  'replication-password-file',
   'probe-password-file',
   'allow-endless-pause',
   'postgres-master-crm-xpath',

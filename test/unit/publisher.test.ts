@@ -14,6 +14,7 @@ describe('publisher', () => {
   let manager: FakeManager;
   let routes: FakeRoutes;
   let log: FakeLog;
+  let record: { exists: boolean; claimedByUs: boolean; confirmsUs: boolean };
   let role: { promotedSince: number | undefined; settle: () => void };
   let observed: string[];
   let pollInterval: number;
@@ -32,6 +33,7 @@ describe('publisher', () => {
         observe: ({ wanted }) => observed.push(wanted.kind),
       },
       role,
+      record,
       log,
       pollInterval,
       retryInterval: 20,
@@ -45,6 +47,7 @@ describe('publisher', () => {
     routes = new FakeRoutes();
     log = new FakeLog();
     role = { promotedSince: undefined, settle: () => (role.promotedSince = undefined) };
+    record = { exists: false, claimedByUs: false, confirmsUs: false };
     observed = [];
     pollInterval = 20;
     stop = new AbortController();
@@ -164,6 +167,61 @@ describe('publisher', () => {
     await stays(() => published() === '10.77.0.11', 100);
     looks.release();
     await eventually(() => published() === '10.77.0.12');
+  });
+
+  it('publishes a promotion that the record confirms whatever the last look showed, and waits for no other', async () => {
+    pollInterval = 600_000;
+    record.exists = true;
+    record.claimedByUs = true;
+    routes.put('10.77.0.11');
+    start('pg02');
+    await eventually(() => publisher.recentLook(60_000) !== undefined);
+    const look = manager.look.bind(manager);
+    let release = (): void => undefined;
+    manager.look = () => new Promise((resolve) => (release = () => resolve(manager.topology)));
+    publisher.expectPromotion();
+    role.promotedSince = monotonic();
+    publisher.hurry();
+    await stays(() => published() === '10.77.0.11', 50);
+    record.confirmsUs = true;
+    publisher.hurry();
+    await eventually(() => published() === '10.77.0.12');
+    assert.equal(log.of(events.etcdUpdate)[0]?.['early'], true);
+    manager.look = look;
+    release();
+  });
+
+  it('also when the newest look failed, and over a route that nobody has written since the last good one', async () => {
+    record.exists = true;
+    routes.put('10.77.0.11');
+    start('pg02');
+    await eventually(() => publisher.recentLook(1_000) !== undefined);
+    manager.failure = new PgcmError('timed-out', 'crm_mon: no answer within 500ms');
+    await eventually(() => log.of(events.pacemakerError).length > 0);
+    role.promotedSince = monotonic();
+    record.confirmsUs = true;
+    publisher.hurry();
+    await eventually(() => published() === '10.77.0.12');
+  });
+
+  it('a look from before the promotion that names this node, as it was primary once before, settles nothing', async () => {
+    record.exists = true;
+    manager.topology = { ...healthyTopology(), primary: { kind: 'one', name: 'pg02' } };
+    pollInterval = 600_000;
+    routes.put('10.77.0.11');
+    start('pg02');
+    role.promotedSince = monotonic() + 600_000;
+    record.confirmsUs = true;
+    await eventually(() => published() === '10.77.0.12');
+    assert.notEqual(role.promotedSince, undefined, 'its promotion is settled');
+  });
+
+  it('a confirmed record that is not of a promotion under our eyes publishes nothing', async () => {
+    routes.put('10.77.0.11');
+    record = { exists: true, claimedByUs: false, confirmsUs: true };
+    start('pg02');
+    publisher.hurry();
+    await stays(() => published() === '10.77.0.11', 100);
   });
 
   it('looks often while a promotion is expected, and only then', async () => {

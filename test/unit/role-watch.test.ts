@@ -177,4 +177,26 @@ describe('role watch', () => {
     await becomes(standby(1));
     assert.equal(postgres.probed, probed);
   });
+
+  it('asks in haste, but leaves the machine alone for twice as long as an answer takes', async () => {
+    const took = 30;
+    const began: number[] = [];
+    stop.abort();
+    await running;
+    const done = new AbortController();
+    const slow = {
+      state: async (): Promise<PostgresState> => {
+        if (began.push(performance.now()) === 4) done.abort();
+        await new Promise((resolve) => setTimeout(resolve, took));
+        return { inRecovery: true };
+      },
+      probe: () => Promise.resolve(standby(1)),
+    };
+    const patient = new RoleWatch({ postgres: slow, log, onChange: () => undefined });
+    patient.expectPromotion();
+    await patient.run(done.signal);
+    const turns = began.slice(1).map((at, index) => at - (began[index] ?? 0));
+    // A timer may be a millisecond early by this clock, each of the two.
+    for (const turn of turns) assert.ok(turn >= 3 * took - 4, `${turns.join(', ')} ms`);
+  });
 });

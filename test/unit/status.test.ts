@@ -11,6 +11,7 @@ import { historyText } from '../../src/status/history-text.js';
 import { historyJson, statusJson } from '../../src/status/json.js';
 import { clusterStatus } from '../../src/status/status.js';
 import { statusText } from '../../src/status/text.js';
+import { FakeEntitlements } from '../fakes/entitlements.js';
 import { FakeHistory, reportOf } from '../fakes/history.js';
 import { FakeLock } from '../fakes/lock.js';
 import { healthyTopology } from '../fakes/manager.js';
@@ -88,6 +89,8 @@ function inspectionOf(name: string, parts: Partial<NodeInspection> = {}): NodeIn
   };
 }
 
+const entitlements = new FakeEntitlements();
+
 function look(signal = never): Promise<ClusterStatus> {
   const apis = names.map((name) => ({
     endpoint: `${name}:8080`,
@@ -105,6 +108,7 @@ function look(signal = never): Promise<ClusterStatus> {
     lock,
     requests,
     history,
+    entitlements,
     apis,
     etcdTimeout: 100,
     nodeTimeout: 100,
@@ -135,6 +139,51 @@ describe('the status of a healthy cluster', () => {
         ['pg03', '10.77.0.13', 'pg03:8080', 'standby', 'async', true, 2_048, 4],
       ],
     );
+  });
+
+  it("names who may be promoted, where pgcm's own agent keeps a record of it", async () => {
+    assert.doesNotMatch(statusText(await look()), /Entitled/);
+    entitlements.put({
+      ...{ system: '7', counter: 1, primary: 'pg01', timeline: 4, claim: undefined, highest: 4 },
+      entitled: new Map([
+        ['pg02', 2n],
+        ['pg01', 1n],
+      ]),
+    });
+    try {
+      assert.match(statusText(await look()), /^Entitled pg01, pg02 may be promoted$/m);
+    } finally {
+      entitlements.put(undefined);
+    }
+  });
+
+  it('says why nobody is promoted where standbys are up that may not be', async () => {
+    const waiting = healthyTopology();
+    const manager = {
+      ...{ obstacles: [], moves: [] },
+      topology: {
+        ...waiting,
+        primary: { kind: 'none', why: 'nobody is promoted' } as const,
+        members: waiting.members.map((one) =>
+          one.name === 'pg03' ? one : { ...one, role: 'stopped' as const, online: false },
+        ),
+      },
+    };
+    nodes = Object.fromEntries(names.map((name) => [name, inspectionOf(name, { manager })]));
+    const entitle = (...who: readonly string[]): void =>
+      entitlements.put({
+        ...{ system: '7', counter: 1, primary: 'pg01', timeline: 4, claim: undefined, highest: 4 },
+        entitled: new Map(who.map((name) => [name, 1n])),
+      });
+    const why = /nobody is promoted, as nobody is up who has every acknowledged commit \(pg01, pg02\)/;
+    try {
+      entitle('pg02', 'pg01');
+      assert.match((await look()).wrong.join('\n'), why);
+      entitle('pg02', 'pg01', 'pg03');
+      assert.doesNotMatch((await look()).wrong.join('\n'), /every acknowledged commit/);
+    } finally {
+      entitlements.put(undefined);
+    }
   });
 
   it('is a table of at most 100 columns for people', async () => {

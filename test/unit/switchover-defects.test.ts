@@ -67,6 +67,19 @@ describe("the original's defects", () => {
     assert.deepEqual(leftovers(cluster), nothing);
   });
 
+  it('says what goes on when its lock is lost in the move, and of no Ctrl-C', async () => {
+    const cluster = new FakeCluster();
+    cluster.onMove = () => {
+      cluster.lockLost.abort(new PgcmError('lock-lost', 'the lease ended'));
+      setTimeout(() => cluster.promote('pg02'), 50);
+    };
+    await run(cluster);
+    const [told, ...more] = cluster.log.of(events.failoverInterrupted);
+    assert.deepEqual([told?.['step'], more], ['migrate', []]);
+    assert.match(told?.msg ?? '', /half-way; without the lock the nodes refuse what is left: .*pgcm cleanup/);
+    assert.doesNotMatch(told?.msg ?? '', /Ctrl-C/);
+  });
+
   const later = { resume: 'release', unmigrate: 'unmigrate', rejoin: 'rejoin', unlock: 'unlock' };
   for (const [deed, step] of Object.entries(later)) {
     it(`says what goes on, and for how long, when it is interrupted after the move, in ${step}`, async () => {

@@ -41,6 +41,8 @@ describe('a switchover and what stands in its way', () => {
       /no switchover that moved the primary.*; --force goes on in spite of that$/,
     );
     assert.deepEqual([order(cluster), cluster.reports], [['health'], []]);
+    // It may be long: it is said in the first line, and in the list of findings.
+    assert.match(describeReport(refused), /\n {2}check +\d+ ms {2}failed, as said above\n/);
 
     const forced = await run(cluster, cluster.context({ force: true }));
     assert.equal(forced.status, 0, forced.message);

@@ -5,6 +5,7 @@ import type { ManagerInspection } from '../../domain/inspection.js';
 import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
 import { sleep } from '../../runtime/deadline.js';
+import { remembered } from '../../runtime/remembered.js';
 import { Agent } from './agent.js';
 import { settledState } from './controller.js';
 import { topologyOf, type CrmMonLook } from './crm-mon.js';
@@ -52,7 +53,10 @@ export class Pacemaker implements ClusterManager {
     this.#agent = new Agent(this.#tools, options.resource);
   }
 
-  async localName(signal: AbortSignal): Promise<string> {
+  /** It does not change while Corosync runs, so it is asked for once. */
+  readonly localName = remembered((signal) => this.#localName(signal));
+
+  async #localName(signal: AbortSignal): Promise<string> {
     const stdout = await this.#tools.get('crm_node', ['--name'], signal);
     const name = stdout.trim();
     if (name === '' || /\s/.test(name)) {

@@ -3,20 +3,17 @@ import { events } from '../../domain/events.js';
 import type { NodeApi } from '../../domain/node-api.js';
 import type { Route } from '../../domain/route.js';
 import type { PauseRequest } from '../../domain/switchover.js';
-import type { Milliseconds } from '../../domain/time.js';
 import { monotonic } from '../../runtime/clock.js';
 import { manyListeners, runWithDeadline } from '../../runtime/deadline.js';
 import { untilProxiesPaused } from '../acknowledgements.js';
 import { insist } from '../asking.js';
 import { clearTheWay } from '../blockers.js';
-import { mandateOf, planOf, type Pausing, type SwitchoverContext } from '../context.js';
+import { planOf, type Pausing, type SwitchoverContext } from '../context.js';
 import { valueOf } from '../facts.js';
+import { PAUSE_GRACE, pauseNode } from '../pause-node.js';
 import type { Step } from '../pipeline.js';
 import { Watched } from '../watched.js';
 import { release } from './release.js';
-
-/** Beyond the bouncers' own time: they end the wait, and the answers say why. */
-const GRACE: Milliseconds = 2_000;
 
 /**
  * Clients wait: every bouncer ends its open transactions and holds new statements. Those of the
@@ -29,7 +26,7 @@ export const pause: Step<SwitchoverContext> = {
     await clearTheWay(context, signal);
     const pausing = await prepare(context, signal);
     context.pausing = pausing;
-    await runWithDeadline('pause', context.options.pauseTimeout + GRACE, signal, (on) =>
+    await runWithDeadline('pause', context.options.pauseTimeout + PAUSE_GRACE, signal, (on) =>
       pauseAll(context, pausing, on),
     );
   },
@@ -110,8 +107,7 @@ async function byRequest(context: SwitchoverContext, signal: AbortSignal): Promi
 async function byRpc(context: SwitchoverContext, api: NodeApi, signal: AbortSignal): Promise<void> {
   const { options, log } = context;
   const startedAt = monotonic();
-  const order = { timeout: options.pauseTimeout, expiry: options.pauseExpiry };
-  await insist(signal, () => api.pause(order, mandateOf(context), signal));
+  await pauseNode(context, api, options.pauseExpiry, signal);
   log.info(events.clientsPause, {
     endpoint: api.endpoint,
     elapsed: Math.round(monotonic() - startedAt) / 1_000,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Playground } from '../playground/client.js';
-import { asPostgres, missingInCluster } from '../playground/cluster.js';
+import { asPostgres, missingInCluster, type Missing } from '../playground/cluster.js';
 import type { RunResult } from '../playground/exec.js';
 import type { HostStatus } from '../playground/protocol.js';
 import { rejoin } from '../playground/rejoin.js';
@@ -16,6 +16,7 @@ export interface Roles {
 
 const wholeDeadlineMs = 120_000;
 const askTimeoutMs = 20_000;
+const lookEveryMs = 250;
 
 /** @throws unless there is exactly one primary, with one synchronous standby */
 export async function rolesOf(playground: Playground): Promise<Roles> {
@@ -77,18 +78,27 @@ export async function makeWhole(playground: Playground, signal: AbortSignal): Pr
 }
 
 /** Wait until the cluster is as it was at the start. @throws when it does not get there by itself in time */
-export async function untilWhole(
+export function untilWhole(
   playground: Playground,
   signal: AbortSignal,
   withinMs = wholeDeadlineMs,
 ): Promise<void> {
+  return untilNothingMissing(() => missingInCluster(playground), withinMs, signal);
+}
+
+/** Looks as long apart as a look takes, at least. @throws when something is still missing after this time */
+export async function untilNothingMissing(
+  look: () => Promise<Missing>,
+  withinMs: number,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
-    const missing = await missingInCluster(playground).catch((error: unknown) => messageOf(error));
+    const looked = performance.now();
+    const missing = await look().catch(messageOf);
     if (missing === undefined) return;
-    if (performance.now() > deadline) {
-      throw new Error(`after ${withinMs / 1_000} s still waiting for ${missing}`);
-    }
-    await delay(250, undefined, { signal });
+    const now = performance.now();
+    if (now > deadline) throw new Error(`after ${withinMs / 1_000} s still waiting for ${missing}`);
+    await delay(Math.max(lookEveryMs, now - looked), undefined, { signal });
   }
 }

@@ -75,7 +75,7 @@ async function explain(
   tell: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  tell('bringing the old primary back as a standby (the stock resource agent leaves it down)');
+  tell('waiting for the old primary to be a standby again');
   await tidy(playground, signal);
   console.log(`The cluster stays up. ${usageOf(name, await playground.hosts(), true)}`);
 }

@@ -6,6 +6,7 @@ import { machineClock } from './clock.js';
 import { rolesOf, type Roles } from './cluster.js';
 import { daemonLines, type DaemonLine } from './daemon-logs.js';
 import { faults, type FaultName } from './faults.js';
+import { fencingOf } from './fencing.js';
 import type { InsideProgram } from './inside-program.js';
 import type { LoadRecord, ProbeRecord, Target } from './records.js';
 import {
@@ -37,6 +38,8 @@ export interface LossResult extends ClientsView {
   readonly targets: readonly Target[];
   /** The ids that the primary of now has. */
   readonly present: ReadonlySet<number>;
+  /** How long it took to fence the lost host; undefined when it was not fenced. */
+  readonly fencing: number | undefined;
   /** What the daemons of the hosts that are on logged since the fault. */
   readonly daemons: readonly DaemonLine[];
 }
@@ -85,6 +88,11 @@ export async function loseUnderLoad(playground: Playground, options: LossOptions
     return {
       ...{ before, struck, primary: node, writable: at, targets, ...clients },
       present: await idsIn(playground, node.name),
+      fencing: await fencingOf(
+        playground,
+        nodes.map(({ name }) => name).filter((name) => name !== before.primary.name),
+        before.primary.name,
+      ),
       daemons: await daemonLines(playground, { started: struck.from, ended: machineClock() }),
     };
   } finally {
@@ -125,7 +133,7 @@ function firstWritable(probers: Probers, since: number): Writable | undefined {
 }
 
 /** The clients of which a statement was acknowledged that they sent after this. */
-function answeredSince(records: readonly LoadRecord[], since: number): ReadonlySet<number> {
+export function answeredSince(records: readonly LoadRecord[], since: number): ReadonlySet<number> {
   const clients = new Set<number>();
   for (let index = records.length - 1; index >= 0; index--) {
     const record = records[index];

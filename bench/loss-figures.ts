@@ -2,13 +2,15 @@
 import { details } from './breakdown.js';
 import { summarise, type RunFigures } from './figures.js';
 import type { LossResult } from './lose.js';
-import { longestGap, longestWait, lostAndDoubt, mostPerClient, slowestRate } from './measure.js';
+import { longestGap, longestWait, lostAndDoubt, mostPerClient, slowestRate, spread } from './measure.js';
 import type { LossReport } from './loss.js';
 import { clientsOf } from './switch.js';
 
 /** The figures of one run; `manager` is counted from the fault to the first write that a node acknowledged to its prober. */
 export interface LossFigures extends RunFigures {
   readonly errorsPerClient: number;
+  /** Part of `manager`; undefined when the lost host was not fenced. */
+  readonly fencing: number | undefined;
 }
 
 export function lossFigures(result: LossResult): LossFigures {
@@ -25,6 +27,7 @@ export function lossFigures(result: LossResult): LossFigures {
     overhead: stall - manager,
     errors: failures.length,
     errorsPerClient: mostPerClient(failures),
+    fencing: result.fencing,
     lost: lost.length,
     doubt: doubt.length,
     rate: slowestRate(acks, clients, { from: window.from, to: struck.from }),
@@ -33,9 +36,10 @@ export function lossFigures(result: LossResult): LossFigures {
 
 export function inWords(figures: LossFigures): string {
   const ms = (value: number): string => `${Math.round(value)} ms`;
-  const { stall, maxWait, manager, overhead, errors, errorsPerClient, lost, doubt } = figures;
+  const { stall, maxWait, manager, overhead, errors, errorsPerClient, fencing, lost, doubt } = figures;
+  const fenced = fencing === undefined ? '' : ` (${ms(fencing)} of it fencing)`;
   return (
-    `stall ${ms(stall)}, of which the manager ${ms(manager)}, overhead ${ms(overhead)}; ` +
+    `stall ${ms(stall)}, of which the manager ${ms(manager)}${fenced}, overhead ${ms(overhead)}; ` +
     `longest wait ${ms(maxWait)}; ${errors} errors, at most ${errorsPerClient} a client, ` +
     `${lost} lost, ${doubt} in doubt`
   );
@@ -44,8 +48,10 @@ export function inWords(figures: LossFigures): string {
 export function summariseLosses(
   runs: readonly LossFigures[],
 ): Omit<LossReport, 'bench' | 'fault' | 'clients'> {
+  const fencing = runs.flatMap((run) => run.fencing ?? []);
   return {
     ...summarise(runs),
+    ...(fencing.length > 0 ? { fencing_ms: spread(fencing) } : {}),
     errors_per_client_max: Math.max(0, ...runs.map(({ errorsPerClient }) => errorsPerClient)),
   };
 }

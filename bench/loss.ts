@@ -4,6 +4,7 @@ import type { Playground } from '../playground/client.js';
 import { makeWhole } from './cluster.js';
 import { faults, restore, type FaultName } from './faults.js';
 import { complaints, type Figures } from './figures.js';
+import type { Spread } from './measure.js';
 import { loseUnderLoad, type LossResult } from './lose.js';
 import { inWords, lossFigures, storyOfLoss, summariseLosses, type LossFigures } from './loss-figures.js';
 import { leastRate } from './under-load.js';
@@ -22,6 +23,8 @@ export interface LossReport extends Figures {
   readonly fault: FaultName;
   readonly clients: number;
   readonly errors_per_client_max: number;
+  /** Of the runs in which the lost host was fenced: part of manager_ms. */
+  readonly fencing_ms?: Spread;
 }
 
 const leadMs = 3_000;

@@ -1,19 +1,23 @@
-/** `npm run bench -- switchover|loss|routes|idle`. The last line of its output is one JSON object. */
+/** `npm run bench -- switchover|loss|peers|routes|idle`. The last line of its output is one JSON object. */
 import { oneOf, readArguments, wholeNumber } from './arguments.js';
 import { UsageError } from './errors.js';
 import { faultNames } from './faults.js';
 import { benchIdle } from './idle.js';
 import { benchLoss } from './loss.js';
 import { etcdRoles } from './records.js';
+import { contenders } from './peers/contenders.js';
+import { benchPeers } from './peers/peers.js';
 import { benchRoutes } from './routes.js';
 import { runProgram } from './program.js';
 import { benchSwitchover, benchWithPgbench, benchWithProxies } from './switchover.js';
+import { agentNames } from '../playground/plan.js';
 import { stopwatch, withPlayground } from './with-playground.js';
 
 const help = `Usage: npm run bench -- switchover [--runs N] [--clients N] [--breakdown] [OPTIONS]
        npm run bench -- switchover --pgbench [--pgbench-scale N] [--pgbench-rate N] [--runs N] [OPTIONS]
        npm run bench -- switchover --proxies N [--runs N] [OPTIONS]
        npm run bench -- loss [--fault power|postgres|cut] [--runs N] [--clients N] [--breakdown] [OPTIONS]
+       npm run bench -- peers [--loss] [--runs N] [--clients N] [--only NAME[,NAME...]]
        npm run bench -- routes [--proxies N] [--puts N] [--kill follower|leader] [--seconds SECONDS]
        npm run bench -- idle [--settle SECONDS] [--seconds SECONDS] [OPTIONS]
 
@@ -43,6 +47,11 @@ loss        The same when the primary is lost under clients that write through t
           postgres    its postmaster is killed with SIGKILL
           cut         its host's cable is cut
   --clients N         (8)
+peers       What the same clients see of a planned switchover with pgcm and with other cluster managers: Patroni
+            and pg_auto_failover, each set up as its documentation says (docs/peers.md). One cluster after the
+            other, each made for this. Prints a table in Markdown, and JSON as above, errors for each run.
+  --loss              the host of the primary loses its power instead
+  --only NAME,...     of these alone: ${contenders.map(({ name }) => name).join(', ')}
 routes      How soon many proxies in one process, each with its own etcd client, watches, lease and simulated
             PgBouncer, apply a new route: with 10, with 100 and with N of them, on three etcd members in
             the package layer, one of which is killed and started again meanwhile. Prints, as JSON:
@@ -59,14 +68,15 @@ idle        Memory and CPU of supervise (with its child processes) and proxy whe
             means of --seconds (60) after --settle (60).
 
 Options
+  --agent stock       with ocf:heartbeat:pgsql in place of pgcm's own resource agent (--agent pgcm)
   --name NAME         use the running playground NAME, and leave it up; else one is made for this
   --keep              leave the playground up
 `;
 
 /** Of the benchmarks: how many clients. */
-const usualClients = { switchover: '9', loss: '8', routes: '1', idle: '1' } as const;
-const usualSeconds = { switchover: '1', loss: '1', routes: '20', idle: '60' } as const;
-const usualProxies = { switchover: '0', loss: '0', routes: '1000', idle: '0' } as const;
+const usualClients = { switchover: '9', loss: '8', peers: '9', routes: '1', idle: '1' } as const;
+const usualSeconds = { switchover: '1', loss: '1', peers: '1', routes: '20', idle: '60' } as const;
+const usualProxies = { switchover: '0', loss: '0', peers: '0', routes: '1000', idle: '0' } as const;
 
 function isBench(word: string | undefined): word is keyof typeof usualClients {
   return word !== undefined && Object.hasOwn(usualClients, word);
@@ -79,6 +89,8 @@ const status = await runProgram('bench', async (signal) => {
       runs: { type: 'string', default: '5' },
       clients: { type: 'string' },
       fault: { type: 'string', default: 'power' },
+      loss: { type: 'boolean', default: false },
+      only: { type: 'string' },
       breakdown: { type: 'boolean', default: false },
       pgbench: { type: 'boolean', default: false },
       'pgbench-scale': { type: 'string', default: '30' },
@@ -88,6 +100,7 @@ const status = await runProgram('bench', async (signal) => {
       kill: { type: 'string', default: 'follower' },
       settle: { type: 'string', default: '60' },
       seconds: { type: 'string' },
+      agent: { type: 'string', default: 'pgcm' },
       name: { type: 'string' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -119,6 +132,14 @@ const status = await runProgram('bench', async (signal) => {
     print,
     signal,
   };
+  if (bench === 'peers') {
+    const names = contenders.map((contender) => contender.name);
+    const only = values.only?.split(',').map((name) => oneOf('only', name, names)) ?? [];
+    const event = values.loss ? 'loss' : 'switchover';
+    const peers = await benchPeers({ ...switchover, event, only, name: values.name ?? 'bench' });
+    console.log(JSON.stringify(peers));
+    return 0;
+  }
   const loss = { ...switchover, fault: oneOf('fault', values.fault, faultNames) };
   const pgbench = {
     scale: wholeNumber('pgbench-scale', values['pgbench-scale'], 1),
@@ -134,6 +155,7 @@ const status = await runProgram('bench', async (signal) => {
     throw new UsageError('--pgbench and --proxies are two benchmarks (see --help)');
   const choice = {
     name: values.name ?? 'bench',
+    up: { agent: oneOf('agent', values.agent, agentNames) },
     running: values.name !== undefined,
     keep: values.keep,
     log: print,

@@ -44,6 +44,8 @@ export type LoadRecord = Ack | Failure | Started | Ended;
 export interface Target {
   readonly name: string;
   readonly host: string;
+  /** With these they choose themselves: they connect to the first of all hosts that takes writes. */
+  readonly others?: readonly string[];
   readonly port: number;
   readonly clients: number;
 }

@@ -1,8 +1,10 @@
-import { Playground } from '../playground/client.js';
+import { Playground, type UpOptions } from '../playground/client.js';
 import { messageOf } from './errors.js';
 
 export interface PlaygroundChoice {
   readonly name: string;
+  /** What its hosts are, if not pgcm's. */
+  readonly up?: Pick<UpOptions, 'until' | 'instead' | 'agent'>;
   /** Use one that is up, and leave it up. */
   readonly running: boolean;
   /** Leave it up when all went well. */
@@ -16,11 +18,11 @@ export interface PlaygroundChoice {
  * was interrupted; a playground that was up before is left alone.
  */
 export async function withPlayground<T>(
-  { name, running, keep, log, signal }: PlaygroundChoice,
+  { name, up, running, keep, log, signal }: PlaygroundChoice,
   work: (playground: Playground) => Promise<T>,
 ): Promise<T> {
   if (running) return work(Playground.attach(name));
-  const playground = await Playground.up({ name, log, signal });
+  const playground = await Playground.up({ ...up, name, log, signal });
   let result: T;
   try {
     result = await work(playground);

@@ -3,12 +3,13 @@ import { collect, type RunOptions, type RunResult } from './exec.js';
 import { PlaygroundError } from './errors.js';
 import { spawnInside, type InsideOptions } from './inside.js';
 import { type PlaygroundPaths, playgroundPaths } from './paths.js';
-import type { HostKind } from './plan.js';
+import type { AgentName, HostKind } from './plan.js';
 import type { ControlRequest, HostStatus, WorldStatus } from './protocol.js';
 import { bringUp, type UpOptions } from './up.js';
+import { readWorldConfig } from './world-config.js';
 import { ask, endWorld, requireWorld } from './world-process.js';
 
-export type { UpOptions } from './up.js';
+export type { OtherSetup, UpOptions } from './up.js';
 export type { HostStatus, WorldStatus } from './protocol.js';
 
 /** How long a command of the world's daemon may take; booting a host is the longest. */
@@ -40,6 +41,11 @@ export class Playground {
 
   private static attachTo(paths: PlaygroundPaths): Playground {
     return new Playground(paths, requireWorld(paths));
+  }
+
+  /** The resource agent that runs PostgreSQL in here. */
+  get agent(): AgentName {
+    return readWorldConfig(this.paths.config).agent;
   }
 
   /** Take it away with all its processes, mounts, namespaces and links. */

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PlaygroundError } from './errors.js';
 import { killGroup, runChecked, toolEnvironment } from './exec.js';
 import { onLine } from './lines.js';
@@ -36,6 +36,8 @@ export interface Layer {
 
 export interface LayerRequest {
   readonly cache: string;
+  /** File of the checkout with packages beside those of docker/packages.txt; that layer has a cache folder of its own. */
+  readonly packages?: string | undefined;
   readonly paths: PlaygroundPaths;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
@@ -43,22 +45,24 @@ export interface LayerRequest {
 
 /** Change it when layer-build.sh changes what is in the layer. */
 const recipe = 1;
+const hostPackages = 'docker/packages.txt';
 const aptDeadlineMs = 30 * 60_000;
 const seedDeadlineMs = 3 * 60_000;
 
 /** Give the cached layer and seed, built first when they are not there; only a missing layer needs the network. */
 export async function ensureLayer(request: LayerRequest): Promise<Layer> {
-  const { cache, paths, log, signal } = request;
+  const { paths, log, signal } = request;
+  const cache = cacheFor(request);
   for (const folder of ['layers', 'seeds', 'building', 'archives']) makePrivate(join(cache, folder));
   const lock = await lockCache(cache, paths, log, signal);
   try {
     const stop = AbortSignal.any([signal, lock.lost]);
-    const layerKey = await currentLayer({ ...request, signal: stop });
+    const layerKey = await currentLayer({ ...request, cache, signal: stop });
     const directory = join(cache, 'layers', layerKey);
     const seedKey = hash([layerKey, ...seedSources()]);
     const seed = join(cache, 'seeds', seedKey);
     if (!existsSync(seed)) {
-      await buildSeed(seed, directory, { ...request, signal: stop });
+      await buildSeed(seed, directory, { ...request, cache, signal: stop });
       removeOthers(join(cache, 'seeds'), seedKey);
     }
     return { directory, seed, lock };
@@ -68,11 +72,16 @@ export async function ensureLayer(request: LayerRequest): Promise<Layer> {
   }
 }
 
+/** Apart from the other, since a cache keeps one layer only. */
+function cacheFor({ cache, packages: more }: LayerRequest): string {
+  return more === undefined ? cache : join(cache, basename(more, '.txt'));
+}
+
 /** @returns the key of a layer that is there and belongs to this machine as it is now */
 async function currentLayer(request: LayerRequest): Promise<string> {
   const folder = join(request.cache, 'layers');
   for (;;) {
-    const key = await keyOfLayer(request.signal);
+    const key = await keyOfLayer(request);
     if (existsSync(join(folder, key))) return key;
     await buildLayer(join(folder, key), request);
     removeOthers(folder, key);
@@ -96,23 +105,27 @@ async function lockCache(
 }
 
 /** The layer depends on what is asked for and on what this machine already has below it. */
-async function keyOfLayer(signal: AbortSignal): Promise<string> {
+async function keyOfLayer({ packages: more, signal }: LayerRequest): Promise<string> {
   const installed = await runChecked(
     'dpkg-query',
     ['--show', '--showformat', '${db:Status-Abbrev} ${Package} ${Version} ${Architecture}\n'],
     { timeoutMs: 30_000, signal },
   );
-  return hash([String(recipe), ...packages(), installed]);
+  return hash([String(recipe), ...allPackages(more), installed]);
 }
 
-/** Debian package names, one per line in docker/packages.txt; '#' starts a comment. */
-export function packages(): string[] {
-  const names = readFileSync(join(repository, 'docker', 'packages.txt'), 'utf8')
+function allPackages(more: string | undefined): string[] {
+  return [hostPackages, ...(more === undefined ? [] : [more])].flatMap(packages);
+}
+
+/** Debian package names, one per line of this file of the checkout; '#' starts a comment. */
+function packages(file: string): string[] {
+  const names = readFileSync(join(repository, file), 'utf8')
     .split('\n')
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '');
   const bad = names.find((name) => !/^[a-z0-9][a-z0-9+.:=~-]+$/.test(name));
-  if (bad !== undefined) throw new PlaygroundError(`docker/packages.txt: '${bad}' is no package name`);
+  if (bad !== undefined) throw new PlaygroundError(`${file}: '${bad}' is no package name`);
   return names;
 }
 
@@ -140,7 +153,7 @@ async function buildLayer(directory: string, request: LayerRequest): Promise<voi
   const status = await build(
     'layer-build.sh',
     ['--mount', '--pid', '--ipc', '--uts'],
-    [building, join(cache, 'archives'), ...packages()],
+    [building, join(cache, 'archives'), ...allPackages(request.packages)],
     { ...request, timeoutMs: aptDeadlineMs, logFile: join(request.paths.logs, 'layer.log') },
   );
   if (status === 3) {

@@ -2,6 +2,10 @@
 
 export type HostKind = 'postgres' | 'app' | 'client';
 
+/** The resource agent that runs PostgreSQL: ocf:heartbeat:pgsql, or pgcm's own. */
+export const agentNames = ['stock', 'pgcm'] as const;
+export type AgentName = (typeof agentNames)[number];
+
 export interface HostPlan {
   /** pg01.., app01.., client01: also the host name. */
   readonly name: string;

@@ -11,6 +11,8 @@ const comesWithinMs = 10_000;
 const stoppedWithinMs = 30_000;
 const copyWithinMs = 120_000;
 const streamsWithinMs = 20_000;
+/** With a rebuild, if it comes to that. */
+const rewoundWithinMs = 90_000;
 const mostReadmissions = 3;
 const lookEveryMs = 200;
 
@@ -26,6 +28,11 @@ export async function rebuild(playground: Playground, lost: string, primary: Hos
     const host = (await playground.hosts()).find(({ name }) => name === lost);
     return host?.started === true && (await look(playground, primary.name)).online.includes(lost);
   });
+  // It rewinds what has diverged, and starts it.
+  if (playground.agent === 'pgcm') {
+    if (await streams(playground, lost, primary.name, rewoundWithinMs)) return false;
+    throw new PlaygroundError(`rebuild: ${lost} does not stream from ${primary.name} by itself`);
+  }
   if (!(await isKeptDown(playground, lost, primary.name))) return false;
   // After a SIGKILL of the postmaster its children may live on for a moment.
   await until(`no PostgreSQL runs on ${lost}`, stoppedWithinMs, async () => {
@@ -62,9 +69,14 @@ async function isKeptDown(playground: Playground, node: string, primary: string)
 }
 
 /** Within the time that a start takes. */
-async function streams(playground: Playground, standby: string, primary: string): Promise<boolean> {
+async function streams(
+  playground: Playground,
+  standby: string,
+  primary: string,
+  withinMs = streamsWithinMs,
+): Promise<boolean> {
   const query = `select count(*) from pg_stat_replication where application_name = '${standby}' and state = 'streaming'`;
-  const deadline = performance.now() + streamsWithinMs;
+  const deadline = performance.now() + withinMs;
   while (performance.now() < deadline) {
     const { stdout } = await playground.exec(primary, asPostgres('psql', '-XAtc', query));
     if (stdout.trim() === '1') return true;

@@ -7,9 +7,10 @@ import { messageOf, PlaygroundError } from './errors.js';
 import { ensureLayer } from './layer.js';
 import { takeLock, type Lock } from './lock.js';
 import { cacheRoot, makePrivate, playgroundPaths, repository, type PlaygroundPaths } from './paths.js';
-import { maxHosts, planHosts } from './plan.js';
+import { type AgentName, maxHosts, planHosts } from './plan.js';
 import { findWorld } from './processes.js';
 import type { WorldStatus } from './protocol.js';
+import type { DiskKind, FencingKind } from './world-config.js';
 import { ask, clearLeftovers, endWorld, startWorld, tailOfLog } from './world-process.js';
 
 export interface UpOptions {
@@ -18,14 +19,32 @@ export interface UpOptions {
   readonly nodes?: number | undefined;
   /** App hosts, 0 to 9; 1 unless given. */
   readonly apps?: number | undefined;
+  /** 'keeping' unless given. */
+  readonly disks?: DiskKind | undefined;
+  /** 'playground', its power switch, unless given. */
+  readonly fencing?: FencingKind | undefined;
+  /** Another checkout, built, for the hosts to run than this one. */
+  readonly repository?: string | undefined;
+  /** 'pgcm' unless given. */
+  readonly agent?: AgentName | undefined;
   /** 'hosts' is enough for who needs no working cluster: every host's start script runs. */
   readonly until?: 'hosts' | 'cluster' | undefined;
+  /** Hosts of another kind of cluster, in the same network; only with `until: 'hosts'`. */
+  readonly instead?: OtherSetup | undefined;
   /** How long to wait for the cluster once the hosts are on; 180 s unless given. */
   readonly timeoutMs?: number | undefined;
   readonly keepOnFailure?: boolean | undefined;
   readonly log?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly environment?: NodeJS.ProcessEnv | undefined;
+}
+
+/** What a host is, if not pgcm's. Both are files of the checkout. */
+export interface OtherSetup {
+  /** In place of docker/node-start, with the same environment. */
+  readonly start: string;
+  /** Debian packages beside those of docker/packages.txt. */
+  readonly packages: string;
 }
 
 const pollMs = 250;
@@ -44,7 +63,8 @@ export async function bringUp(
   const lock = await takeName(paths);
   const signal = AbortSignal.any([lock.lost, ...(options.signal === undefined ? [] : [options.signal])]);
   try {
-    const layer = await ensureLayer({ cache: cacheRoot(environment), paths, log, signal });
+    const { start, packages } = options.instead ?? { start: 'docker/node-start', packages: undefined };
+    const layer = await ensureLayer({ cache: cacheRoot(environment), packages, paths, log, signal });
     try {
       log(`starting ${hosts.map(({ name }) => name).join(', ')}`);
       startWorld(paths, {
@@ -54,10 +74,14 @@ export async function bringUp(
         logs: paths.logs,
         controlSocket: paths.controlSocket,
         powerSocket: paths.powerSocket,
-        repository,
+        disks: options.disks ?? 'keeping',
+        fencing: options.fencing ?? 'playground',
+        repository: options.repository ?? repository,
+        start,
         node: process.execPath,
         layer: layer.directory,
         seed: layer.seed,
+        agent: options.agent ?? 'pgcm',
         layerWork: join(layer.directory, 'work', `${paths.name}-${randomBytes(4).toString('hex')}`),
         since: new Date().toISOString(),
       });
@@ -149,6 +173,7 @@ async function waitForCluster(
   const deadline = performance.now() + timeoutMs;
   let [said, saidAt]: [Missing, number] = [undefined, 0];
   for (;;) {
+    const looked = performance.now();
     await refuseDeadHosts(playground, signal);
     const missing = await missingInCluster(playground).catch(messageOf);
     if (missing === undefined) return;
@@ -158,7 +183,8 @@ async function waitForCluster(
       log(`waiting for ${missing}`);
       [said, saidAt] = [missing, now];
     }
-    await delay(pollMs, undefined, { signal });
+    // To look costs programs: what is waited for shall have the machine for as long again.
+    await delay(Math.max(pollMs, now - looked), undefined, { signal });
   }
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run demo|playground|bench|model|test:faults` and `npm test` start here: plain Node without dependencies, because
+// `npm run demo|playground|bench|model|torture|test:faults` and `npm test` start here: plain Node without dependencies, because
 // it is what brings the dependencies.
 import { compiled } from './lib/checkout.mjs';
 import { againAsRoot, requireMachine, requireNode } from './lib/machine.mjs';
@@ -9,7 +9,7 @@ import { say } from './lib/say.mjs';
 import { packages, prepare } from './lib/setup.mjs';
 import { notTested, parseTestArguments, runTests } from './test/stages.mjs';
 
-const help = `Usage: npm run demo|playground|bench|model|test:faults -- [ARGS]     npm test -- [PART...] [PATTERN]
+const help = `Usage: npm run demo|playground|bench|model|torture|test:faults -- [ARGS]     npm test -- [PART...] [PATTERN]
 
 Each of them does the set-up that is missing first, and skips what has not changed:
   machine        root, capabilities, overlay, bridge, tools, Node.js: one line for each that is missing
@@ -21,6 +21,7 @@ Each of them does the set-up that is missing first, and skips what has not chang
   playground     a whole cluster on this machine (--help)
   bench          how long clients wait in a switchover; what the daemons cost (--help)
   model          every course of the protocol of who may be promoted, up to bounds (--help)
+  torture        random faults, several at once, for minutes, and what comes of them (--help)
   test:faults    what comes of a switchover in which something dies, in every step (--help)
   test           PART: lint, unit, model, contract, acceptance; all of them unless given. PATTERN: a regular
                  expression for test files; if it matches none, for the names of tests.
@@ -32,6 +33,7 @@ Without root it starts itself again through sudo. Exit status: 0 done, 1 not, 2 
 const commands = {
   demo: (args) => runOnPlayground('bench/demo-main', args),
   bench: (args) => runOnPlayground('bench/main', args),
+  torture: (args) => runOnPlayground('test/torture/main', args),
   faults: (args) => runOnPlayground('test/faults/main', args),
   model: (args) => {
     prepare(!asksForHelp(args));

@@ -1,5 +1,3 @@
-import type { LoadRecord, ProbeRecord, ProxiesRecord } from '../records.js';
-
 const flushMs = 200;
 
 /**
@@ -10,7 +8,7 @@ export class Emitter {
   #lines: string[] = [];
   readonly #timer = setInterval(() => this.flush(), flushMs);
 
-  emit(record: LoadRecord | ProbeRecord | ProxiesRecord): void {
+  emit(record: object): void {
     this.#lines.push(`${JSON.stringify(record)}\n`);
   }
 

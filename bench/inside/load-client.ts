@@ -1,12 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import { machineClock } from '../clock.js';
 import type { Failure, LoadConfig, LoadRecord, Target } from '../records.js';
+import { firstWritable } from './multi-host.js';
 
 /** Ids of a client start here, so that they are unique over all clients. */
 const idsPerClient = 10_000_000;
 /** A refused connection comes back at once: not to spin. */
 const reconnectPauseMs = 50;
+/** A client that goes past hosts that are gone has connect_timeout=2 and keepalives in its connection string. */
+const choosing: ClientConfig = {
+  connectionTimeoutMillis: 2_000,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 1_000,
+};
 
 /**
  * One client: an autocommit insert at a time, at a fixed pace, over one connection. It never retries.
@@ -18,6 +25,8 @@ export class LoadClient {
   #inFlight = false;
   /** The end of the connection, when it came while a statement was under way. */
   #lostMeanwhile: Error | undefined;
+  /** A commit whose wait for its standby was cancelled is answered as if it were done, with a warning. */
+  #warning: string | undefined;
   #sequence = 0;
 
   constructor(
@@ -29,7 +38,15 @@ export class LoadClient {
 
   /** @throws when the first connection fails: then there is nothing to measure */
   async connect(): Promise<void> {
-    const { host, port } = this.target;
+    const { host, others } = this.target;
+    this.#connection =
+      others === undefined
+        ? await this.#open(host)
+        : await firstWritable([host, ...others], (one) => this.#open(one, choosing));
+  }
+
+  async #open(host: string, more: ClientConfig = {}): Promise<Client> {
+    const { port } = this.target;
     const { statementTimeoutMs } = this.config;
     const connection = new Client({
       host,
@@ -38,11 +55,15 @@ export class LoadClient {
       database: 'app',
       connectionTimeoutMillis: statementTimeoutMs,
       query_timeout: statementTimeoutMs,
+      ...more,
     });
     connection.on('error', (error) => this.#lost(connection, error));
+    connection.on('notice', ({ severity, message }) => {
+      if (severity === 'WARNING') this.#warning = message ?? 'a warning';
+    });
     connection.on('end', () => this.#lost(connection, new Error('the server closed the connection')));
     await connection.connect();
-    this.#connection = connection;
+    return connection;
   }
 
   async run(stop: AbortSignal): Promise<void> {
@@ -66,9 +87,12 @@ export class LoadClient {
     const id = this.number * idsPerClient + ++this.#sequence;
     const sent = machineClock();
     this.#inFlight = true;
+    this.#warning = undefined;
     try {
       await connection.query(...statement(this.config.table, id, this.number));
-      this.emit({ kind: 'ack', client: this.number, id, sent, done: machineClock() });
+      const warning = this.#warning as string | undefined;
+      if (warning !== undefined) this.#failed('statement', sent, new Error(warning), id);
+      else this.emit({ kind: 'ack', client: this.number, id, sent, done: machineClock() });
       // The answer and the connection's end can come together; then the statement did not fail with it.
       this.#tellOfLoss();
     } catch (error) {

@@ -23,7 +23,10 @@ while (!stop.aborted) {
   looks++;
   if (record.kind !== last) emitter.emit(record);
   last = record.kind;
-  await delay(begun + config.intervalMs - machineClock(), undefined, { signal: stop }).catch(() => undefined);
+  const ended = machineClock();
+  // For as long again as a look took: it must not slow down what it waits for.
+  const pause = Math.max(begun + config.intervalMs - ended, ended - begun);
+  await delay(pause, undefined, { signal: stop }).catch(() => undefined);
   const now = machineClock();
   longestGap = Math.max(longestGap, now - begun);
   begun = now;

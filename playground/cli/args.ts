@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { messageOf, PlaygroundError } from '../errors.js';
+import { type AgentName, agentNames } from '../plan.js';
 
 export interface Arguments {
   readonly command: CommandName;
@@ -7,6 +8,7 @@ export interface Arguments {
   readonly name: string;
   readonly nodes: number;
   readonly apps: number;
+  readonly agent: AgentName;
   readonly timeoutMs: number;
   readonly json: boolean;
   readonly keepOnFailure: boolean;
@@ -14,7 +16,7 @@ export interface Arguments {
 
 /** Each command with the options it knows besides --name, and how many arguments it takes. */
 const commands = {
-  up: { options: ['nodes', 'apps', 'timeout', 'keep-on-failure'], least: 0, most: 0, usage: 'up' },
+  up: { options: ['nodes', 'apps', 'agent', 'timeout', 'keep-on-failure'], least: 0, most: 0, usage: 'up' },
   down: { options: [], least: 0, most: 0, usage: 'down' },
   status: { options: ['json'], least: 0, most: 0, usage: 'status' },
   exec: { options: [], least: 1, most: Infinity, usage: 'exec NODE [CMD...]' },
@@ -34,6 +36,7 @@ const optionTypes = {
   name: { type: 'string', default: 'main' },
   nodes: { type: 'string', default: '3' },
   apps: { type: 'string', default: '1' },
+  agent: { type: 'string', default: 'pgcm' },
   timeout: { type: 'string', default: '180' },
   json: { type: 'boolean', default: false },
   'keep-on-failure': { type: 'boolean', default: false },
@@ -66,6 +69,7 @@ export function parseArguments(argv: readonly string[]): Arguments | 'help' {
     name: values.name,
     nodes: wholeNumber('nodes', values.nodes),
     apps: wholeNumber('apps', values.apps),
+    agent: agentName(values.agent),
     timeoutMs: wholeNumber('timeout', values.timeout) * 1000,
     json: values.json,
     keepOnFailure: values['keep-on-failure'],
@@ -78,7 +82,7 @@ function splitInner(argv: readonly string[]): [string[], string[]] {
   for (let index = 0; index < argv.length && words.length < 2; index++) {
     const word = argv[index] ?? '';
     if (!word.startsWith('-')) words.push(index);
-    else if (/^--(name|nodes|apps|timeout)$/.test(word)) index++;
+    else if (/^--(name|nodes|apps|agent|timeout)$/.test(word)) index++;
   }
   const [command, node] = words;
   const takesInner = command !== undefined && ['exec', 'psql', 'layer'].includes(argv[command] ?? '');
@@ -106,6 +110,12 @@ function isCommand(word: string): word is CommandName {
 function wholeNumber(option: string, text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw wrong(`--${option}: '${text}' is not a whole number`);
+}
+
+function agentName(text: string): AgentName {
+  const found = agentNames.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw wrong(`--agent: '${text}' is not ${agentNames.join(' or ')}`);
 }
 
 function wrong(message: string): PlaygroundError {

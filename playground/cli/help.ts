@@ -22,6 +22,7 @@ Commands
 Options
   --name NAME          which playground (main); several run side by side
   --nodes N, --apps N  how many hosts \`up\` makes, 9 of each at most
+  --agent NAME         what runs PostgreSQL: pgcm, its own resource agent (the default), or stock, ocf:heartbeat:pgsql
   --timeout SECONDS    how long \`up\` waits for the cluster (180)
   --keep-on-failure    leave what \`up\` made when it fails; else it is taken down
   --json               for status

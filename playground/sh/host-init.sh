@@ -1,6 +1,6 @@
 #!/bin/sh
 # PID 1 of a host until it hands over to the node's own start script.
-# Usage: host-init.sh ROOT SHARE REPOSITORY NODE SEED ADDRESS VARIABLE=VALUE...
+# Usage: host-init.sh ROOT SHARE REPOSITORY NODE SEED ADDRESS VARIABLE=VALUE... START
 #
 # Runs in fresh net, pid, mount, uts and ipc namespaces with the world's mounts still visible. ROOT is
 # the host's disk (an overlay that the world keeps mounted, so it survives the host). Descriptor 3 is
@@ -40,4 +40,4 @@ rmdir /.old-root
 echo booted >&3
 exec 3>&-
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-    "$@" /opt/pgcm/docker/node-start
+    "$@"

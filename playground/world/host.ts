@@ -9,6 +9,7 @@ import { script } from '../paths.js';
 import type { HostPlan } from '../plan.js';
 import type { HostStatus } from '../protocol.js';
 import type { WorldConfig } from '../world-config.js';
+import { LosingDisk } from './losing-disk.js';
 import { plugIn, setPort, silence, unplug } from './links.js';
 
 type State =
@@ -25,13 +26,16 @@ interface Running {
 
 const bootDeadlineMs = 30_000;
 
-/** One host: its disk, its power, its cable. Its disk stays as it is when the power goes. */
+/** One host: its disk, its power, its cable. Its disk stays as it is when the power goes, unless its disks are of those that lose. */
 export class Host {
   private state: State = { power: 'off', reason: 'not started yet', since: new Date() };
   private cable: HostStatus['cable'] = 'plugged';
   private fenced = false;
+  /** Why its processes are being ended. */
+  private ending: string | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private readonly root: string;
+  private disks: readonly LosingDisk[] = [];
 
   constructor(
     readonly plan: HostPlan,
@@ -55,6 +59,23 @@ export class Host {
     this.replace(etc('hostname'), `${this.plan.name}\n`);
     // There is no name server in there; the machine's would only be waited for.
     this.replace(etc('resolv.conf'), '');
+    if (this.config.disks === 'losing' && this.plan.kind === 'postgres') await this.makeLosingDisks(folder);
+  }
+
+  /**
+   * Two, so that one can be full without the other. A test that fills the data directory's reaches no limit of this
+   * machine: it is small, and still has room for the data directory twice.
+   */
+  private async makeLosingDisks(folder: string): Promise<void> {
+    const disk = (name: string, mebibytes: number, ...folders: string[]): LosingDisk =>
+      new LosingDisk({
+        image: join(folder, 'disks', `${name}.img`),
+        mebibytes,
+        mountPoint: join(folder, 'disks', name),
+        folders: folders.map((path) => join(this.root, 'var/lib', path)),
+      });
+    this.disks = [disk('data', 1_536, 'postgresql'), disk('state', 512, 'etcd', 'pgcm', 'pacemaker')];
+    for (const one of this.disks) await one.make();
   }
 
   /** A link's target is the machine's business: the file itself is replaced. */
@@ -104,8 +125,11 @@ export class Host {
       if (this.state.power !== 'on') return;
       const { running } = this.state;
       await silence(this.plan.name);
+      this.ending = reason;
       signalIfThere(running.pid, 'SIGKILL');
       await running.gone;
+      for (const disk of this.disks) await disk.drop();
+      this.ending = undefined;
       this.state = { power: 'off', reason, since: new Date() };
       await unplug(this.plan.name);
     });
@@ -127,7 +151,7 @@ export class Host {
 
   private ended(running: Running, how: string): void {
     if (this.state.power !== 'on' || this.state.running !== running) return;
-    this.state = { power: 'off', reason: `its init ended: ${how}`, since: new Date() };
+    this.state = { power: 'off', reason: this.ending ?? `its init ended: ${how}`, since: new Date() };
   }
 
   /** One change at a time: a host that is being started is switched off after it, not beside it. */
@@ -138,6 +162,7 @@ export class Host {
   }
 
   private async boot(): Promise<Running> {
+    for (const disk of this.disks) await disk.mount();
     const child = this.spawnInit();
     const gone = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
@@ -184,7 +209,9 @@ export class Host {
           ...[config.repository, config.node, kind === 'postgres' ? config.seed : '', address],
           ...[`NODE_KIND=${kind}`, `NODE_NAME=${name}`, `NODE_ADDRESS=${address}`],
           `CLUSTER_MEMBERS=${members.map((member) => `${member.name}=${member.address}`).join(' ')}`,
-          ...['NODE_FENCING=playground', 'POWER_SOCKET=/opt/power/socket'],
+          ...[`NODE_AGENT=${config.agent}`, `NODE_FENCING=${config.fencing}`],
+          'POWER_SOCKET=/opt/power/socket',
+          `/opt/pgcm/${config.start}`,
         ],
         { detached: true, stdio: ['pipe', log, log, 'pipe'], env: toolEnvironment() },
       );

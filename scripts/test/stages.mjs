@@ -1,15 +1,19 @@
 // `npm test`: lint, types, unit, model, contract, acceptance, and one count over all of them at the end.
-import { spawnSync } from 'node:child_process';
+import { Buffer } from 'node:buffer';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { compiled, filesBelow, inRepository, repository } from '../lib/checkout.mjs';
 import { Problem } from '../lib/problem.mjs';
 import { say, seconds } from '../lib/say.mjs';
-import { endLeftPlaygrounds } from './left-playgrounds.mjs';
+import { endLeftPlaygrounds, endSharedPlayground, sharedPlayground } from './left-playgrounds.mjs';
 import { runTestFile } from './test-file.mjs';
 
 const minute = 60_000;
+/** The state of all playgrounds of this run: whatever a test leaves behind is found in here. */
+const playgrounds = `/run/pgcm-test-${process.pid}`;
 
 /**
  * The kinds of tests. `inLayer`: inside the playground's package layer, because they run servers which
@@ -60,7 +64,7 @@ export async function runTests({ parts: wanted, pattern }) {
   for (const part of wanted) {
     if (stopper.signal.aborted) break;
     print(`\n== ${part}\n`);
-    stages.push(part === 'lint' ? lint() : await runKind(part, pattern, stopper.signal));
+    stages.push(part === 'lint' ? await lint(stopper.signal) : await runKind(part, pattern, stopper.signal));
   }
   return summary(stages, pattern, stopper.signal);
 }
@@ -73,7 +77,7 @@ export function notTested({ lines }) {
   return 1;
 }
 
-function lint() {
+async function lint(signal) {
   const start = performance.now();
   const programs = [
     ['eslint', inRepository('node_modules/eslint/bin/eslint.js'), '.'],
@@ -84,13 +88,29 @@ function lint() {
     ],
     ['prettier', inRepository('node_modules/prettier/bin/prettier.cjs'), '--check', '.'],
   ];
-  const failed = programs.filter(([name, ...command]) => {
-    const { status } = spawnSync(process.execPath, command, { cwd: repository, stdio: 'inherit' });
-    print(status === 0 ? `✔ ${name}\n` : `✖ ${name} ended with status ${status}\n`);
-    return status !== 0;
-  }).length;
-  const passed = programs.length - failed;
-  return { name: 'lint', passed, failed, skipped: [], ms: performance.now() - start };
+  const results = await inTurn(programs, 2, ([name, ...command]) => lintWith(name, command, signal));
+  const passed = results.filter((isRight) => isRight).length;
+  return {
+    name: 'lint',
+    passed,
+    failed: programs.length - passed,
+    skipped: [],
+    ms: performance.now() - start,
+  };
+}
+
+/** @returns whether it found nothing; what it says is printed at its end, so that two do not mix */
+async function lintWith(name, command, signal) {
+  const child = spawn(process.execPath, command, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = () => child.kill();
+  signal.addEventListener('abort', end, { once: true });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => said.push(text));
+  const [status, endedBy] = await once(child, 'close');
+  signal.removeEventListener('abort', end);
+  print(Buffer.concat(said).toString('utf8'));
+  print(status === 0 ? `✔ ${name}\n` : `✖ ${name} ended with ${endedBy ?? `status ${status}`}\n`);
+  return status === 0;
 }
 
 async function runKind(name, pattern, signal) {
@@ -101,13 +121,19 @@ async function runKind(name, pattern, signal) {
   const files =
     byFile.length > 0 ? byFile : all.filter((file) => pattern?.test(readFileSync(file, 'utf8')) ?? true);
   const namePattern = byFile.length > 0 ? undefined : pattern;
-  const results = await inTurn(files, kinds[name].concurrency, (file) =>
+  // First, so that nobody's cluster has to share the processors with one that is only kept.
+  const sharing = files.filter(sharesPlayground);
+  const inOrder = [...sharing, ...files.filter((file) => !sharing.includes(file))];
+  const results = await inTurn(inOrder, kinds[name].concurrency, (file) =>
     signal.aborted ? undefined : runOne(name, file, namePattern, signal),
   );
+  const complaints = endSharedPlayground(playgrounds, print);
+  rmSync(playgrounds, { recursive: true, force: true });
   const done = results.filter((result) => result !== undefined);
   const missing = all.length === 0 ? [{ passed: 0, failed: 1, skipped: [], complaints: [] }] : [];
   if (all.length === 0) print(`✖ there are no ${name} tests\n`);
-  return { name, ...total([...done, ...missing]), ms: performance.now() - start };
+  const end = { passed: 0, failed: 0, skipped: [], complaints };
+  return { name, ...total([...done, ...missing, end]), ms: performance.now() - start };
 }
 
 async function runOne(kind, file, namePattern, signal) {
@@ -116,9 +142,9 @@ async function runOne(kind, file, namePattern, signal) {
   // Side by side their lines would be mixed; alone one sees them as they come.
   const held = [];
   const write = concurrency > 1 ? (text) => held.push(text) : print;
-  const folder = `/run/pgcm-test-${process.pid}`;
   write(`-- ${kind}: ${short}\n`);
-  if (kind === 'acceptance') mkdirSync(folder, { mode: 0o700 });
+  const complaints = sharesPlayground(file) ? [] : endSharedPlayground(playgrounds, write);
+  if (kind === 'acceptance') mkdirSync(playgrounds, { mode: 0o700, recursive: true });
   try {
     const result = await runTestFile({
       command: command(file, inLayer, namePattern),
@@ -129,17 +155,27 @@ async function runOne(kind, file, namePattern, signal) {
       print: write,
       environment: {
         ...process.env,
-        // Whatever playgrounds a test leaves behind are found in here.
-        ...(kind === 'acceptance' ? { PGCM_PLAYGROUND_DIR: folder } : {}),
+        ...(kind === 'acceptance'
+          ? { PGCM_PLAYGROUND_DIR: playgrounds, PGCM_TEST_SHARED: sharedPlayground }
+          : {}),
       },
     });
-    if (kind === 'acceptance') result.complaints.push(...endLeftPlaygrounds(folder, write));
+    result.complaints.push(...complaints);
+    if (kind === 'acceptance') {
+      result.complaints.push(...endLeftPlaygrounds(playgrounds, write));
+      // What a failed test left would be the next one's failure.
+      if (result.failed > 0) result.complaints.push(...endSharedPlayground(playgrounds, write));
+    }
     write(`-- ${kind}: ${short}: ${countLine(total([result]))} (${seconds(result.ms)})\n`);
     return result;
   } finally {
-    if (kind === 'acceptance') rmSync(folder, { recursive: true, force: true });
     print(held.join(''));
   }
+}
+
+/** Whether its cluster is the one that the file before has left whole (test/acceptance/cluster.ts). */
+function sharesPlayground(file) {
+  return readFileSync(file, 'utf8').includes('Cluster.shared(');
 }
 
 function command(file, inLayer, namePattern) {

@@ -13,7 +13,7 @@ const application = ['nsenter', '--net=/run/netns/application', '--'];
 
 let cluster: Cluster;
 before(async () => {
-  cluster = await Cluster.up('t-app-namespace');
+  cluster = await Cluster.shared('t-app-namespace');
   await hadSwitchover(cluster.playground);
   const commands = [
     'ip netns add application',

@@ -9,7 +9,7 @@ import { Session } from './session.js';
 describe('pgcm cleanup on a real cluster', () => {
   let cluster: Cluster;
   before(async () => {
-    cluster = await Cluster.up('t-cleanup');
+    cluster = await Cluster.shared('t-cleanup');
   });
   after(() => cluster.down());
 
@@ -119,5 +119,7 @@ describe('pgcm cleanup on a real cluster', () => {
     const gone = await cleanup('--forget-proxy', 'app01');
     assert.equal(gone.status, 0, gone.stdout + gone.stderr);
     assert.equal(await cluster.etcdctl('get', '--keys-only', '/pgcm/proxies-seen/app01'), '');
+    await cluster.service('app01', 'start', 'pgcm-proxy');
+    await eventually(async () => (await registered()) !== '', { limit: 60_000, what: 'it is back' });
   });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { Playground } from '../../playground/client.js';
+import { Playground, type UpOptions } from '../../playground/client.js';
+import { PlaygroundError } from '../../playground/errors.js';
 import { asPostgres, look, missingInCluster, type ClusterView } from '../../playground/cluster.js';
 import { rejoin } from '../../playground/rejoin.js';
 import type { RunResult } from '../../playground/exec.js';
@@ -14,15 +15,43 @@ export class Cluster {
   /** Every host with a PgBouncer. */
   readonly bouncers = [...this.nodes, 'app01'] as const;
 
-  private constructor(readonly playground: Playground) {}
+  private constructor(
+    readonly playground: Playground,
+    private readonly isShared = false,
+  ) {}
 
-  /** @param name the playground's, one per test file */
-  static async up(name: string): Promise<Cluster> {
-    return new Cluster(await Playground.up({ name, log: () => undefined }));
+  /**
+   * @param name the playground's, one per test file
+   * @param options pgcm's own agent unless they say 'stock'
+   */
+  static async up(name: string, options: UpOptions = {}): Promise<Cluster> {
+    return new Cluster(await Playground.up({ name, log: () => undefined, ...options }));
   }
 
-  down(): Promise<void> {
-    return this.playground.down();
+  /**
+   * A cluster for tests that leave it whole, services and programs included: the one that the file before has left so, if there
+   * is one. Its primary was moved before, and its history, counters and tables are not empty.
+   * @param name of a playground of its own, where nobody runs several files
+   */
+  static async shared(name: string): Promise<Cluster> {
+    const shared = process.env['PGCM_TEST_SHARED'];
+    if (shared === undefined) return Cluster.up(name);
+    const found = attached(shared);
+    if (found !== undefined) {
+      const cluster = new Cluster(found, true);
+      const whole = await cluster.heal().then(
+        () => true,
+        () => false,
+      );
+      if (whole) return cluster;
+      await found.down();
+    }
+    return new Cluster(await Playground.up({ name: shared, log: () => undefined }), true);
+  }
+
+  /** A shared one stays; who runs the files ends it. */
+  async down(): Promise<void> {
+    if (!this.isShared) await this.playground.down();
   }
 
   addressOf(node: string): string {
@@ -64,8 +93,11 @@ export class Cluster {
     return keys.split('\n').filter((line) => line !== '');
   }
 
-  view(node = 'pg01'): Promise<ClusterView> {
-    return look(this.playground, node);
+  /** As this node sees it; one that is on, unless given. */
+  async view(node?: string): Promise<ClusterView> {
+    const hosts = await this.playground.hosts('postgres');
+    const on = hosts.find(({ power }) => power === 'on')?.name ?? assert.fail('no node is on');
+    return look(this.playground, node ?? on);
   }
 
   /** As Pacemaker says: with the stock agent some time after the promotion. */
@@ -142,5 +174,14 @@ export class Cluster {
 
   async logMark(host: string, service: string): Promise<number> {
     return Number(await this.output(host, 'stat', '-c', '%s', `/var/log/node/${service}.log`));
+  }
+}
+
+function attached(name: string): Playground | undefined {
+  try {
+    return Playground.attach(name);
+  } catch (error) {
+    if (error instanceof PlaygroundError) return undefined;
+    throw error;
   }
 }

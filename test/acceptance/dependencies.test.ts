@@ -14,7 +14,7 @@ describe('a daemon whose dependency fails', () => {
   let node: string;
   let primary: string;
   before(async () => {
-    cluster = await Cluster.up('t-dependencies');
+    cluster = await Cluster.shared('t-dependencies');
     primary = await cluster.primary();
     pids = await daemonPids();
     node = cluster.nodes.find((name) => name !== primary) ?? '';
@@ -100,8 +100,12 @@ describe('a daemon whose dependency fails', () => {
     });
     after(async () => {
       for (const name of cluster.nodes) await cluster.service(name, 'start', 'pgcm-supervise');
-      await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), RIGHT_AGAIN);
       pids = await daemonPids();
+      // Programs that start, all three at once, and no dependency that is back.
+      await eventually(async () => (await cluster.key()) === cluster.addressOf(primary), {
+        limit: 60_000,
+        every: 100,
+      });
     });
 
     for (const [what, value] of [
@@ -229,8 +233,13 @@ describe('a daemon whose dependency fails', () => {
       what: 'it says that it has no quorum',
     });
     await stays(async () => (await cluster.key()) === cluster.addressOf(primary), 1_000);
-    await cluster.playground.heal(node);
-    await cluster.playground.fencing('ok');
     assert.equal(await cluster.key(), cluster.addressOf(primary));
+    // It is switched off at last; healed before, it might be, or not.
+    await cluster.playground.fencing('ok');
+    const fenced = async (): Promise<boolean> =>
+      (await cluster.playground.hosts()).some((host) => host.name === node && host.fenced);
+    await eventually(fenced, { limit: 120_000, every: 200, what: `${node} is fenced` });
+    await cluster.playground.heal(node);
+    await cluster.playground.start(node);
   });
 });

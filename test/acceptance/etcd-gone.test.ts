@@ -30,7 +30,7 @@ interface Bouncer {
 
 let cluster: Cluster;
 before(async () => {
-  cluster = await Cluster.up('t-etcd-gone');
+  cluster = await Cluster.shared('t-etcd-gone');
 });
 after(() => cluster.down());
 

@@ -3,7 +3,10 @@ import { after, before, describe, it } from 'node:test';
 import type { ManagerInspection } from '../../src/domain/inspection.js';
 import { eventually } from '../support/eventually.js';
 import { asPostgres } from '../../playground/cluster.js';
+import { hadSwitchover } from '../../bench/earlier-switchover.js';
+import { Load } from '../faults/load.js';
 import { Cluster } from './cluster.js';
+import { FailoverRun } from './failover-run.js';
 
 /** What pacemaker-call prints. */
 interface Answer<T> {
@@ -16,10 +19,10 @@ interface Answer<T> {
 const first = '3e0ab1de-7d4c-4e4f-8e0b-000000000001';
 const second = '3e0ab1de-7d4c-4e4f-8e0b-000000000002';
 
-describe('Pacemaker, through the adapter of a node', () => {
+describe("Pacemaker with the stock agent, through the adapter of a node and pgcm's command", () => {
   let cluster: Cluster;
   before(async () => {
-    cluster = await Cluster.up('t-pacemaker');
+    cluster = await Cluster.up('t-pacemaker', { agent: 'stock' });
     // It would take back these moves, as no switchover holds the lock.
     for (const node of cluster.nodes) await cluster.service(node, 'stop', 'pgcm-supervise');
   });
@@ -114,5 +117,29 @@ describe('Pacemaker, through the adapter of a node', () => {
     await calm();
     assert.equal(await cluster.primary(), target);
     assert.equal((await call(old, 'readmit')).error, undefined, 'a standby is readmitted already');
+  });
+
+  it('pgcm failover moves it without an error for any client, and the old one is a standby again', async () => {
+    for (const node of cluster.nodes) await cluster.service(node, 'start', 'pgcm-supervise');
+    await hadSwitchover(cluster.playground);
+    await cluster.heal();
+    const [old, target] = [await cluster.primary(), await cluster.sync()];
+    const load = await Load.start(cluster, 'moved_by_the_stock_agent');
+    try {
+      await load.untilAllRun(30_000);
+      // Of the agent's many programs each takes its time where they start slowly.
+      const patience = ['--pause-expiry', '80s', '--rejoin-timeout', '180s'];
+      const run = await FailoverRun.start(cluster.playground, 'client01', ...patience);
+      assert.equal(await run.status(300_000), 0, run.text);
+      await load.untilAllRun(30_000);
+      await load.stop();
+      assert.deepEqual(load.failures(), []);
+      assert.deepEqual(await load.lost(), []);
+    } finally {
+      load.kill();
+    }
+    assert.equal(await cluster.primary(), target);
+    await eventually(() => streams(old), { limit: 60_000, every: 100, what: `${old} streams again` });
+    await cluster.assertCalm();
   });
 });

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '../support/eventually.js';
 
 const main = fileURLToPath(new URL('../../playground/main.js', import.meta.url));
 
@@ -39,17 +39,13 @@ export class Command {
   }
 }
 
-/** Look every 5 ms until something is so. @throws when it is not so after timeoutMs */
-export async function until(
+/** As `eventually`, told in the order in which one says it. @throws when it is not so after timeoutMs */
+export function until(
   what: string,
   timeoutMs: number,
   isSo: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await isSo())) {
-    if (performance.now() > deadline) throw new Error(`not so after ${timeoutMs} ms: ${what}`);
-    await delay(5);
-  }
+  return eventually(isSo, { limit: timeoutMs, what });
 }
 
 /** A point in the life of an `up`: a file that it makes, or words that it prints. */

@@ -11,7 +11,7 @@ import { FailoverRun } from './failover-run.js';
 describe('pgcm status and pgcm history on a real cluster', () => {
   let cluster: Cluster;
   before(async () => {
-    cluster = await Cluster.up('t-status');
+    cluster = await Cluster.shared('t-status');
     await hadSwitchover(cluster.playground);
   });
   after(() => cluster.down());
@@ -72,5 +72,12 @@ describe('pgcm status and pgcm history on a real cluster', () => {
     assert.match(json.unknown.join('\n'), /pg03:8080/);
     assert.match(json.wrong.join('\n'), /proxy app01 .*is gone/);
     assert.equal(json.members.length, 3);
+    await cluster.service('pg03', 'start', 'pgcm-supervise');
+    await cluster.service('app01', 'start', 'pgcm-proxy');
+    await eventually(async () => (await status()).json.vanished.length === 0, {
+      limit: 60_000,
+      every: 500,
+      what: 'app01 is back',
+    });
   });
 });

@@ -3,7 +3,7 @@
  * runtime helpers; the use cases (failover, supervise, proxy) see ports only, and cli/ wires.
  */
 const adapters = ['cluster', 'etcd', 'pgbouncer', 'postgres', 'grpc', 'outputs'];
-const useCases = ['failover', 'supervise', 'proxy', 'cleanup', 'status'];
+const useCases = ['failover', 'supervise', 'proxy', 'cleanup', 'adopt', 'status'];
 const shared = ['domain', 'runtime', 'telemetry'];
 /** These write or show the JSON records that src/records/ declares. */
 const withRecords = ['etcd', 'grpc', 'failover', 'status'];
@@ -25,7 +25,7 @@ const layers = {
   ...Object.fromEntries(
     useCases.map((useCase) => [useCase, [...shared, ...records(useCase), ...pausing(useCase)]]),
   ),
-  cli: [...adapters, ...useCases, ...shared, 'config', 'records', 'pausing'],
+  cli: [...adapters, ...useCases, ...shared, 'config', 'records', 'pausing', 'rendering'],
 };
 
 function records(folder) {

@@ -9,11 +9,12 @@ import { abortError, runWithDeadline, withEither } from '../runtime/deadline.js'
 import { inLanes } from '../runtime/lanes.js';
 import { leadingTo } from './destination.js';
 import { LoginRetry } from './login-retry.js';
+import type { PauseReason } from './pause-reasons.js';
 import { Waits } from './waits.js';
 
 /** A reason to pause, and until when. */
 export interface Hold {
-  readonly reason: string;
+  readonly reason: PauseReason;
   /** On the monotonic clock; Infinity for an endless one. */
   readonly endsAt: Milliseconds;
   /** Open transactions are waited for, and all bouncers are paused or none. Else those are held that can be. */

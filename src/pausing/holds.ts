@@ -1,10 +1,14 @@
 import type { Milliseconds } from '../domain/time.js';
 import { monotonic, timerSpan } from '../runtime/clock.js';
 import type { Hold } from './holder.js';
+import type { PauseReason } from './pause-reasons.js';
 
 /** The reasons to pause that there are now, each with the timer of its end. */
 export class Holds {
-  readonly #holds = new Map<string, { readonly hold: Hold; readonly timer: NodeJS.Timeout | undefined }>();
+  readonly #holds = new Map<
+    PauseReason,
+    { readonly hold: Hold; readonly timer: NodeJS.Timeout | undefined }
+  >();
   readonly #onEnd: (hold: Hold) => void;
 
   /** @param onEnd called when a hold that is still there has reached its end */
@@ -16,12 +20,12 @@ export class Holds {
     return this.#holds.size;
   }
 
-  get reasons(): readonly string[] {
+  get reasons(): readonly PauseReason[] {
     return [...this.#holds.keys()];
   }
 
   /** Those whose pause is complete. */
-  get completeReasons(): readonly string[] {
+  get completeReasons(): readonly PauseReason[] {
     return [...this.#holds.values()].filter(({ hold }) => hold.complete).map(({ hold }) => hold.reason);
   }
 
@@ -41,7 +45,7 @@ export class Holds {
     return ends.length === 0 ? undefined : Math.max(...ends);
   }
 
-  get(reason: string): Hold | undefined {
+  get(reason: PauseReason): Hold | undefined {
     return this.#holds.get(reason)?.hold;
   }
 
@@ -51,7 +55,7 @@ export class Holds {
     this.#holds.set(hold.reason, { hold, timer: this.#timer(hold) });
   }
 
-  delete(reason: string): void {
+  delete(reason: PauseReason): void {
     clearTimeout(this.#holds.get(reason)?.timer);
     this.#holds.delete(reason);
   }

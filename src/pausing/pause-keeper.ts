@@ -16,6 +16,7 @@ import { refusal, untilLeadingTo } from './destination.js';
 import { Holder, type Hold, type HoldOrder } from './holder.js';
 import { Holds } from './holds.js';
 import { liftLeftovers, retryTeller } from './leftovers.js';
+import { kindOfPause, pauseKinds, type PauseKind, type PauseReason } from './pause-reasons.js';
 
 export interface PauseKeeperOptions {
   readonly bouncers: readonly Bouncer[];
@@ -41,7 +42,7 @@ export interface PauseKeeperOptions {
 /** What the keeper does, for those who tell others of it. */
 export interface PauseNews {
   /** The reasons for which all bouncers are paused now; none: they run. */
-  readonly reasons: readonly string[];
+  readonly reasons: readonly PauseReason[];
   /** At the last look. */
   readonly clientsWaiting: number;
   /** In this pause, or in the last one. */
@@ -72,8 +73,10 @@ const CUT_SHORT = new PgcmError('aborted', 'a look at the paused bouncers was cu
 export class PauseKeeper implements Service {
   readonly name = 'pause-keeper';
   readonly news = new Latest<PauseNews>({ reasons: [], clientsWaiting: 0, longestWait: 0 });
-  /** Pauses that all clients had to wait for, and reasons that nobody ended in time. */
-  readonly pauses = new Tally(['begun', 'expired']);
+  /** Pauses that were complete, by what asked for them. */
+  readonly begun = new Tally<PauseKind>(pauseKinds);
+  /** Those that nobody ended in time. */
+  readonly expired = new Tally<PauseKind>(pauseKinds);
   readonly #options: PauseKeeperOptions;
   readonly #log: Log;
   readonly #holder: Holder;
@@ -132,7 +135,12 @@ export class PauseKeeper implements Service {
    * @throws PgcmError `timed-out` when a transaction stayed open; then nothing is paused for this reason. With timeout
    *   `none`: when no bouncer could be held; those that could not are as soon as they can be
    */
-  hold(reason: string, order: HoldOrder, primary: Address | undefined, signal: AbortSignal): Promise<void> {
+  hold(
+    reason: PauseReason,
+    order: HoldOrder,
+    primary: Address | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     this.#interruptLook();
     return this.#inTurn(async () => {
       // Its caller may have given up while it waited for its turn: nothing is touched then.
@@ -158,7 +166,7 @@ export class PauseKeeper implements Service {
         throw await this.#takenBack(hold, error);
       }
       hold.complete = true;
-      if (isFirst) this.pauses.add('begun');
+      if (before?.complete !== true) this.begun.add(kindOfPause(reason));
       this.#log.info(events.pgbouncerPaused, { reason, expiry: describeEnd(order.endsAt) });
       this.#tell();
       this.#lookIn(FIRST_LOOK);
@@ -169,7 +177,7 @@ export class PauseKeeper implements Service {
    * Ends one reason. Clients go on when it was the last one.
    * @returns whether they do
    */
-  release(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
+  release(reason: PauseReason, signal: AbortSignal): Promise<'running' | 'held'> {
     this.#interruptLook();
     return this.#inTurn(async () => {
       if (this.#holds.get(reason) === undefined) return this.paused ? 'held' : 'running';
@@ -201,7 +209,7 @@ export class PauseKeeper implements Service {
     if (!this.paused) await this.#holder.shortenAgain(bouncer, signal);
   }
 
-  async #end(reason: string, signal: AbortSignal): Promise<'running' | 'held'> {
+  async #end(reason: PauseReason, signal: AbortSignal): Promise<'running' | 'held'> {
     if (this.#holds.size > 1) {
       this.#holds.delete(reason);
       this.#log.info(events.pgbouncerStillPaused, { reason, reasons: this.#holds.reasons });
@@ -275,7 +283,7 @@ export class PauseKeeper implements Service {
   }
 
   #sayExpired({ reason }: Hold): void {
-    this.pauses.add('expired');
+    this.expired.add(kindOfPause(reason));
     const text = 'nobody resumed in time: letting the clients go on';
     this.#log.warn(events.pgbouncerPauseExpired, { reason }, text);
   }

@@ -6,6 +6,7 @@ import type { PauseRequests } from '../domain/stores.js';
 import type { PauseRequest, ProxyPause } from '../domain/switchover.js';
 import type { Milliseconds } from '../domain/time.js';
 import type { PauseKeeper } from '../pausing/pause-keeper.js';
+import type { PauseReason } from '../pausing/pause-reasons.js';
 import { monotonic } from '../runtime/clock.js';
 import { sleep, withEither } from '../runtime/deadline.js';
 import { formatDuration } from '../runtime/durations.js';
@@ -241,7 +242,7 @@ export class RequestObeyer implements Service {
 
 const PREFIX = 'request:';
 
-function reasonOf(id: string): string {
+function reasonOf(id: string): PauseReason {
   return `${PREFIX}${id}`;
 }
 

@@ -84,7 +84,7 @@ describe('health checks and metrics on a real cluster', () => {
       },
     );
     const before = await metric('app01', PROXY, 'pgcm_route_applied_revision');
-    const pauses = (await metric('app01', PROXY, 'pgcm_pauses_total')) ?? 0;
+    const pauses = (await metric('app01', PROXY, 'pgcm_pauses_total{reason="request"}')) ?? 0;
     assert.ok(before !== undefined && before > 0);
 
     const switchoversBefore = await switchovers(old);
@@ -98,7 +98,7 @@ describe('health checks and metrics on a real cluster', () => {
     assert.equal(proxied.status, 200, proxied.body);
     assert.match(proxied.body, new RegExp(`leads to ${cluster.addressOf(primary)}, revision \\d+`));
     assert.ok(((await metric('app01', PROXY, 'pgcm_route_applied_revision')) ?? 0) > before);
-    assert.equal(await metric('app01', PROXY, 'pgcm_pauses_total'), pauses + 1);
+    assert.equal(await metric('app01', PROXY, 'pgcm_pauses_total{reason="request"}'), pauses + 1);
     assert.equal(await metric('app01', PROXY, 'pgcm_pause_active{reason="request"}'), 0);
     const counted = async (): Promise<boolean> => (await switchovers(old)) === switchoversBefore + 1;
     await eventually(counted, { limit: 60_000, every: 1_000, what: 'the switchover is counted' });

@@ -126,7 +126,7 @@ pool_mode = transaction
         assert.equal(await whereIs(await connect()), FIRST);
         return await served();
       });
-      await keeper.hold('test', { timeout: 5_000, endsAt: monotonic() + 20_000 }, undefined, soon());
+      await keeper.hold('api', { timeout: 5_000, endsAt: monotonic() + 20_000 }, undefined, soon());
       let answers = 0;
       const waiting = clients.map(async (client) => {
         const host = await whereIs(client);
@@ -136,7 +136,7 @@ pool_mode = transaction
       await stays(() => answers === 0, 300);
       routes.put(SECOND);
       await applied(SECOND);
-      assert.equal(await keeper.release('test', soon()), 'running');
+      assert.equal(await keeper.release('api', soon()), 'running');
       assert.deepEqual(
         await Promise.all(waiting),
         clients.map(() => SECOND),

@@ -214,7 +214,9 @@ describe('the probe of a route', () => {
     assert.notDeepEqual(await backends(), [pid]);
     // What it is asked for another time is none of the kept connection's business.
     assert.equal(await probe.takesWrites(address, soon()), true);
-    assert.equal((await backends()).length, 1);
+    await eventually(async () => (await backends()).length === 1, {
+      what: 'that connection is gone, and the kept one is there',
+    });
     admin.on('error', () => undefined);
     await server.end('SIGQUIT');
     await eventually(() => ends === 2);

@@ -6,6 +6,7 @@ import { events } from '../../src/domain/events.js';
 import type { ProbeFinding } from '../../src/domain/route-probe.js';
 import type { ProxyPause } from '../../src/domain/switchover.js';
 import type { PauseNews } from '../../src/pausing/pause-keeper.js';
+import type { PauseReason } from '../../src/pausing/pause-reasons.js';
 import { HoldWatch } from '../../src/proxy/hold-watch.js';
 import type { VerifiedRoute } from '../../src/proxy/route-state.js';
 import { Latest } from '../../src/runtime/latest.js';
@@ -22,14 +23,17 @@ class FakeKeeper {
   failure: Error | undefined;
   refusals = 0;
 
-  hold(reason: string, order: { readonly timeout: number | 'none'; readonly endsAt: number }): Promise<void> {
+  hold(
+    reason: PauseReason,
+    order: { readonly timeout: number | 'none'; readonly endsAt: number },
+  ): Promise<void> {
     this.orders.push(order);
     if (this.failure !== undefined) return Promise.reject(this.failure);
     this.#set([...this.news.value.reasons, reason]);
     return Promise.resolve();
   }
 
-  release(reason: string): Promise<'running' | 'held'> {
+  release(reason: PauseReason): Promise<'running' | 'held'> {
     if (this.refusals > 0) {
       this.refusals -= 1;
       return Promise.reject(new PgcmError('unavailable', 'the console is gone'));
@@ -38,7 +42,7 @@ class FakeKeeper {
     return Promise.resolve('running');
   }
 
-  #set(reasons: readonly string[]): void {
+  #set(reasons: readonly PauseReason[]): void {
     this.news.set({ ...this.news.value, reasons });
   }
 }
@@ -185,7 +189,7 @@ describe('the hold of a proxy', () => {
     assert.deepEqual(cuts, [old]);
   });
 
-  for (const reason of ['request:1', 'api']) {
+  for (const reason of ['request:1', 'api'] as const) {
     it(`in a switchover nothing is cut, but with the next loss (${reason})`, async () => {
       await restart(60_000, 3_600_000);
       // So early is the next one that nothing was found out of this route yet.

@@ -5,6 +5,7 @@ import type { BouncerDatabase, PauseScope } from '../../src/domain/bouncer.js';
 import { hasCode } from '../../src/domain/errors.js';
 import { events } from '../../src/domain/events.js';
 import { PauseKeeper } from '../../src/pausing/pause-keeper.js';
+import type { PauseReason } from '../../src/pausing/pause-reasons.js';
 import { FakeBouncer } from '../fakes/bouncer.js';
 import { FakeLog } from '../fakes/log.js';
 import { eventually, stays } from '../support/eventually.js';
@@ -276,7 +277,7 @@ describe('pause keeper', () => {
     assert.deepEqual(paused(), [false, false]);
   });
 
-  const hold = (reason: string, ms = 10_000): Promise<void> =>
+  const hold = (reason: PauseReason, ms = 10_000): Promise<void> =>
     keeper.hold(reason, { timeout: 1_000, endsAt: performance.now() + ms }, undefined, never);
 
   it('lets clients go on only when no reason is left', async () => {
@@ -298,6 +299,18 @@ describe('pause keeper', () => {
     assert.deepEqual(keeper.news.value.reasons, ['request:b']);
     await stays(() => paused().every((p) => p), 100);
     await eventually(() => paused().every((p) => !p));
+  });
+
+  it('counts pauses by what asked for them, each once', async () => {
+    await hold('request:a', 50);
+    await pause(1_000, 10_000);
+    await pause(1_000, 10_000);
+    await keeper.hold('hold', { timeout: 'none', endsAt: performance.now() + 10_000 }, undefined, never);
+    await eventually(() => log.of(events.pgbouncerPauseExpired).length === 1);
+    await keeper.release('hold', never);
+    await hold('request:b');
+    assert.deepEqual(Object.fromEntries(keeper.begun), { request: 2, api: 1, hold: 1 });
+    assert.deepEqual(Object.fromEntries(keeper.expired), { request: 1, api: 0, hold: 0 });
   });
 
   it('keeps the pause for one reason when that for another cannot be had', async () => {

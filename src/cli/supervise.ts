@@ -189,6 +189,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     gate,
     rejoin,
     onPrepared: (mandate) => orphanRejoin.serves(mandate),
+    onDemotion: () => publisher.expectDemotion(),
     promotion: {
       expect: () => {
         roleWatch.expectPromotion();

@@ -46,6 +46,12 @@ const SETTLING: { readonly interval: Milliseconds; readonly span: Milliseconds }
   span: 10_000,
 };
 
+/** A move takes less, and is followed by a look as soon as its route is there. One that goes wrong is looked at. */
+const REST: { readonly span: Milliseconds; readonly awakeAfter: Milliseconds } = {
+  span: 2_000,
+  awakeAfter: 10_000,
+};
+
 /** Long enough for the proxies to have applied a new route before the machine starts programs again. */
 const SOON: Milliseconds = 250;
 
@@ -57,6 +63,7 @@ export class Looker implements Service {
   readonly #nudge = new Latest(0);
   #expectingUntil: Milliseconds = 0;
   #settlingUntil: Milliseconds = 0;
+  #restingUntil: Milliseconds = Number.NEGATIVE_INFINITY;
   #last: Look | undefined;
   #lookedAt: Milliseconds | undefined;
   #soon: NodeJS.Timeout | undefined;
@@ -97,6 +104,12 @@ export class Looker implements Service {
     this.#settlingUntil = 0;
   }
 
+  /** A move is under way, and something else tells of its end: no calm look takes the processors from it. */
+  rest(): void {
+    const now = monotonic();
+    if (now >= this.#restingUntil + REST.awakeAfter) this.#restingUntil = now + REST.span;
+  }
+
   /** Looks at once. */
   now(): void {
     this.#nudge.set(this.#nudge.value + 1);
@@ -119,9 +132,19 @@ export class Looker implements Service {
       const took = Math.min(monotonic() - began, this.#options.pollInterval);
       const pause = Math.max(this.#interval(), took);
       // News that came during the look are younger than it, and the wait would not tell of them.
-      if (this.#nudge.value === nudges) await this.#nudge.changed(pause, signal);
+      if (this.#nudge.value === nudges) await this.#pause(nudges, pause, signal);
     }
     clearTimeout(this.#soon);
+  }
+
+  /** Until the next look is due, which may be put off meanwhile, or something changed. */
+  async #pause(nudges: number, ms: Milliseconds, signal: AbortSignal): Promise<void> {
+    const due = monotonic() + ms;
+    for (;;) {
+      const left = (this.#pace() === 'calm' ? Math.max(due, this.#restingUntil) : due) - monotonic();
+      if (left <= 0 || signal.aborted || this.#nudge.value !== nudges) return;
+      await this.#nudge.changed(left, signal);
+    }
   }
 
   async #look(signal: AbortSignal): Promise<void> {

@@ -41,6 +41,8 @@ export interface SuperviseParts {
   readonly rejoin: Rejoin;
   /** A switchover is about to move the primary away from this node. It may be told more than once. */
   readonly onPrepared: (mandate: Mandate) => void;
+  /** The primary here is about to be moved away. */
+  readonly onDemotion: () => void;
   readonly log: Log;
 }
 
@@ -104,7 +106,7 @@ export class SuperviseNode implements NodeService {
     mandate: Mandate | undefined,
     signal: AbortSignal,
   ): Promise<Located> {
-    const { manager, gate, onPrepared, log } = this.#parts;
+    const { manager, gate, onPrepared, onDemotion, log } = this.#parts;
     const [granted, { target, isHere }] = await Promise.all([
       gate.open(mandate, signal),
       this.#target(member, signal),
@@ -117,6 +119,7 @@ export class SuperviseNode implements NodeService {
     await granted.stillGood();
     // There may have been no checkpoint, or this process may be a new one since.
     if (isHere && mandate !== undefined) onPrepared(mandate);
+    if (isHere) onDemotion();
     await manager.move(target.name, mandate?.switchover ?? UNNAMED, signal);
     return target;
   }

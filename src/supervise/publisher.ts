@@ -127,7 +127,13 @@ export class Publisher implements Service {
 
   /** Somebody is about to promote this node. */
   expectPromotion(): void {
-    if (!this.#promotion.isToldByRecord) this.#looker.expect();
+    if (this.#promotion.isToldByRecord) this.#looker.rest();
+    else this.#looker.expect();
+  }
+
+  /** Somebody is about to demote this node, and promote another. */
+  expectDemotion(): void {
+    if (this.#promotion.isToldByRecord) this.#looker.rest();
   }
 
   /** The role of this node's PostgreSQL changed: decide at once from what is known, and look anew. */

@@ -90,6 +90,7 @@ describe('the node behind the failover API', () => {
   let kept: string[];
   let recent: Topology | undefined;
   let expected: number;
+  let demotions: number;
   let waited: number;
   let prepared: Mandate[];
   let node: SuperviseNode;
@@ -103,6 +104,7 @@ describe('the node behind the failover API', () => {
     kept = [];
     recent = undefined;
     expected = 0;
+    demotions = 0;
     waited = 0;
     prepared = [];
     keeper = {
@@ -138,6 +140,7 @@ describe('the node behind the failover API', () => {
       postgres,
       gate: new MandateGate(check, 3_000),
       onPrepared: (served) => prepared.push(served),
+      onDemotion: () => void (demotions += 1),
       rejoin: { run: (_order, pass) => pass().then(() => ({ kind: 'streaming', already: false })) } as Pick<
         Rejoin,
         'run'
@@ -204,6 +207,7 @@ describe('the node behind the failover API', () => {
     manager.local = 'pg03';
     await node.migrate(undefined, mandate, never);
     assert.deepEqual(prepared, [mandate], 'told on a node that is not the primary');
+    assert.equal(demotions, 1, 'the primary of one of the two was to be demoted');
   });
 
   it('reads the lock again when the first read is over a second old', async () => {

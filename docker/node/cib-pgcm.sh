@@ -6,6 +6,9 @@ pgcm_properties() {
     # One failed start keeps the node out until failure-timeout is over. Tried again at once it would fail again, and as
     # Pacemaker promotes only after every start, nobody would be promoted meanwhile.
     nvpair cluster start-failure-is-fatal true
+    # The controller that finds a node lost asks for the CIB while its own updates of it are under way. It then sleeps for a second
+    # before it asks again, and does not when they are done by the time it asks.
+    nvpair cluster transition-delay 50ms
 }
 
 postgresql_resource_of_pgcm() {
@@ -37,10 +40,10 @@ $(nvpair pgsql failure-timeout 10s)
           <operations>
 $(operation start on-fail=restart)
 $(operation stop on-fail="$([ "$NODE_FENCING" = none ] && echo block || echo fence)")
-$(operation promote on-fail=restart)
-$(operation demote on-fail=restart)
-$(operation monitor on-fail=restart interval=3s)
-$(operation monitor on-fail=restart interval=2s role=Promoted)
+$(operation promote on-fail=restart record-pending=false)
+$(operation demote on-fail=restart record-pending=false)
+$(operation monitor on-fail=restart record-pending=false interval=3s)
+$(operation monitor on-fail=restart record-pending=false interval=2s role=Promoted)
           </operations>
         </primitive>
       </clone>

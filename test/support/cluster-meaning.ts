@@ -170,7 +170,7 @@ export function playgroundMeaning(members: string, fencing: 'playground' | 'none
   return {
     resource: `${String(at(clone, 'id'))} of ${String(at(primitive, 'id'))}`,
     // The others are for hosts that share two processors, or are about fencing.
-    properties: pick(properties, ['no-quorum-policy', 'start-failure-is-fatal']),
+    properties: pick(properties, ['no-quorum-policy', 'start-failure-is-fatal', 'transition-delay']),
     parameters: nvpairs(at(primitive, 'instance_attributes')),
     meta: nvpairs(at(primitive, 'meta_attributes')),
     // A clone without its own takes the defaults of all resources.

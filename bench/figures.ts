@@ -7,6 +7,7 @@ import { clientsOf, type SwitchResult } from './switch.js';
 export interface RunFigures {
   readonly stall: number;
   readonly maxWait: number;
+  /** NaN when it was not seen. */
   readonly manager: number;
   /** stall - manager: what is pgcm's, the bouncers' and the clients'. */
   readonly overhead: number;
@@ -24,6 +25,8 @@ export interface Figures {
   readonly max_wait_ms: Spread;
   readonly manager_ms: Spread;
   readonly overhead_ms: Spread;
+  /** Runs of which manager and overhead are not known: theirs are of the others. */
+  readonly manager_unknown: number;
   readonly errors: number;
   readonly lost: number;
   readonly doubt: number;
@@ -58,7 +61,7 @@ export function figuresOf(result: SwitchResult, match: Match): RunFigures {
 }
 
 export function inWords({ stall, maxWait, manager, overhead, errors, lost, doubt }: RunFigures): string {
-  const ms = (value: number): string => `${Math.round(value)} ms`;
+  const ms = (value: number): string => (Number.isNaN(value) ? 'not known' : `${Math.round(value)} ms`);
   return (
     `stall ${ms(stall)}, of which the manager ${ms(manager)}, overhead ${ms(overhead)}; ` +
     `longest wait ${ms(maxWait)}; ${errors} errors, ${lost} lost, ${doubt} in doubt`
@@ -67,12 +70,15 @@ export function inWords({ stall, maxWait, manager, overhead, errors, lost, doubt
 
 export function summarise(figures: readonly RunFigures[]): Figures {
   const total = (of: (run: RunFigures) => number): number => figures.reduce((sum, run) => sum + of(run), 0);
+  const known = figures.filter(({ manager }) => !Number.isNaN(manager));
+  const timed = known.length > 0 ? known : figures;
   return {
     runs: figures.length,
     stall_ms: spread(figures.map(({ stall }) => stall)),
     max_wait_ms: spread(figures.map(({ maxWait }) => maxWait)),
-    manager_ms: spread(figures.map(({ manager }) => manager)),
-    overhead_ms: spread(figures.map(({ overhead }) => overhead)),
+    manager_ms: spread(timed.map(({ manager }) => manager)),
+    overhead_ms: spread(timed.map(({ overhead }) => overhead)),
+    manager_unknown: figures.length - known.length,
     errors: total(({ errors }) => errors),
     lost: total(({ lost }) => lost),
     doubt: total(({ doubt }) => doubt),

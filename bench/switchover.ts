@@ -225,7 +225,7 @@ async function untilDone(
 }
 
 /** What makes the figures of this run less sure. */
-function doubts({ longestProbeGap }: SwitchResult, { rate }: RunFigures): string[] {
+function doubts({ longestProbeGap, moveIssued, writable }: SwitchResult, { rate }: RunFigures): string[] {
   return [
     ...(rate < leastRate
       ? [`the slowest client had only ${rate.toFixed(0)} statements a second: the machine is too busy`]
@@ -233,6 +233,10 @@ function doubts({ longestProbeGap }: SwitchResult, { rate }: RunFigures): string
     ...(longestProbeGap > 10
       ? [`the prober once looked ${longestProbeGap.toFixed(0)} ms apart: manager is that much less sure`]
       : []),
+    ...(moveIssued === undefined
+      ? ['no supervise that answers has logged that it asked Pacemaker to move']
+      : []),
+    ...(writable === undefined ? ['the prober saw no write on the target'] : []),
   ];
 }
 

@@ -77,17 +77,19 @@ test('overhead is stall minus manager run by run, not of the medians; counts are
     doubt: 2,
     rate: 50,
   });
-  const report = summarise([run(1_000, 900), run(2_000, 1_000), run(3_000, 2_950)]);
+  const report = summarise([run(1_000, 900), run(2_000, Number.NaN), run(2_000, 1_000), run(3_000, 2_950)]);
   assert.deepEqual(report.overhead_ms, { min: 50, median: 100, max: 1_000 });
   assert.deepEqual(report.stall_ms, { min: 1_000, median: 2_000, max: 3_000 });
-  assert.equal(report.errors, 3);
-  assert.equal(report.doubt, 6);
+  assert.equal(report.manager_unknown, 1, 'the others are told all the same');
+  assert.equal(report.errors, 4);
+  assert.equal(report.doubt, 8);
   assert.deepEqual(Object.keys(report), [
     'runs',
     'stall_ms',
     'max_wait_ms',
     'manager_ms',
     'overhead_ms',
+    'manager_unknown',
     'errors',
     'lost',
     'doubt',

@@ -4,7 +4,7 @@ start() {
     make_rundir
     mkdir -p "$statedir"
     forget_what_was_told
-    rm -f "$rundir/group" "$rundir"/promote.*
+    rm -f "$rundir/group" "$rundir"/promote.* "$statedir"/*.new
     if server_postmaster; then
         say "PostgreSQL of $pgdata runs already"
         return "$OCF_SUCCESS"

@@ -256,7 +256,9 @@ record_seen() {
     [ "$kept" = "$seen" ] || printf '%s\n' "$seen" | keep "$statedir/highest"
 }
 
-# Standard input becomes the file's content, whole or not at all. Usage: keep FILE
+# Standard input becomes the file's content, whole or not at all. A monitor may do so while what a promotion has left to do in the
+# background does: each has a new file of its own. Usage: keep FILE
 keep() {
-    mkdir -p "${1%/*}" && cat >"$1.new" && sync "$1.new" && mv "$1.new" "$1" && sync "${1%/*}"
+    new=$1.$$.new
+    mkdir -p "${1%/*}" && cat >"$new" && sync "$new" && mv "$new" "$1" && sync "${1%/*}"
 }

@@ -19,6 +19,7 @@ start() {
 # As start, but nobody waits for it: a demoted primary comes back while the next one is promoted.
 come_back() {
     mkdir -p "$statedir"
+    say 'demoted: PostgreSQL is down after a fast stop, and comes back as a standby'
     state 'coming back'
     # It has still the score of the primary that it was.
     score -INFINITY

@@ -232,7 +232,6 @@ after_promotion() {
 
 # Down, and back as a standby while Pacemaker promotes another.
 demote() {
-    say "demoting: a fast stop, and then back as a standby in the background" &
     server_stop
     come_back_start
     return "$OCF_SUCCESS"

@@ -32,7 +32,7 @@ server_stop() {
     until_after "$OCF_RESKEY_stop_timeout"
     walsenders_at=$((now + 50)) senders=none
     while server_postmaster && ! is_late; do
-        sleep 0.02
+        sleep 0.01
         [ "$now" -lt "$walsenders_at" ] || end_stale_walsenders
     done
     server_is_gone_soon && return 0

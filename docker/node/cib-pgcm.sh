@@ -8,7 +8,7 @@ pgcm_properties() {
     nvpair cluster start-failure-is-fatal true
     # The controller that finds a node lost asks for the CIB while its own updates of it are under way. It then sleeps for a second
     # before it asks again, and does not when they are done by the time it asks.
-    nvpair cluster transition-delay 50ms
+    nvpair cluster transition-delay 25ms
 }
 
 postgresql_resource_of_pgcm() {

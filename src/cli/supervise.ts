@@ -192,8 +192,7 @@ export const run: Command<'supervise'> = async ({ config, log, signal, env }) =>
     onDemotion: () => publisher.expectDemotion(),
     promotion: {
       expect: () => {
-        roleWatch.expectPromotion();
-        publisher.expectPromotion();
+        if (publisher.expectPromotion()) roleWatch.expectPromotion();
       },
       happened: (ms, on) => roleWatch.promoted(ms, on),
     },

@@ -125,10 +125,12 @@ export class Publisher implements Service {
     return this.#looker.lookedAt;
   }
 
-  /** Somebody is about to promote this node. */
-  expectPromotion(): void {
-    if (this.#promotion.isToldByRecord) this.#looker.rest();
+  /** Somebody is about to promote this node. @returns whether it has to be looked for: else the record tells of it */
+  expectPromotion(): boolean {
+    const { isToldByRecord } = this.#promotion;
+    if (isToldByRecord) this.#looker.rest();
     else this.#looker.expect();
+    return !isToldByRecord;
   }
 
   /** Somebody is about to demote this node, and promote another. */

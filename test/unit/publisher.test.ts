@@ -230,8 +230,19 @@ describe('publisher', () => {
     await eventually(() => manager.looks >= 1);
     const { looks } = manager;
     await stays(() => manager.looks === looks, 200);
-    publisher.expectPromotion();
+    assert.ok(publisher.expectPromotion(), 'PostgreSQL has to be asked for it, too');
     await eventually(() => manager.looks > looks + 2, { limit: 2_000 });
+  });
+
+  it('looks for no promotion that the record will tell of', async () => {
+    pollInterval = 600_000;
+    record.exists = true;
+    start('pg02');
+    await eventually(() => manager.looks >= 1);
+    const { looks } = manager;
+    assert.ok(!publisher.expectPromotion());
+    // One follows the first reading of the route. Expecting, it would look four times a second.
+    await stays(() => manager.looks <= looks + 1, 800);
   });
 
   it('does not publish a view that is older than what somebody else wrote', async () => {

@@ -180,4 +180,34 @@ describe("pgcm's own resource agent without fencing", () => {
     for (const node of cluster.nodes)
       assert.equal(await sql(node, "SELECT string_agg(id::text, ',' ORDER BY id) FROM kept"), '1,3', node);
   });
+
+  it('a score that Pacemaker took on a node that was cut off promotes nobody who is not entitled', async () => {
+    const [primary, sync] = [await cluster.primary(), await cluster.sync()];
+    const third = cluster.nodes.find((node) => node !== primary && node !== sync) ?? '';
+    const score = (...args: string[]): ReturnType<Cluster['run']> =>
+      cluster.run(third, 'crm_attribute', '--promotion', 'pgsql', '--lifetime', 'reboot', ...args);
+    await cluster.playground.cut(third);
+    await eventually(async () => !(await cluster.view(third)).quorum, {
+      limit: 60_000,
+      every: 200,
+      what: `${third} has no quorum`,
+    });
+    // Nothing of Pacemaker's says that it counts there alone.
+    assert.equal((await score('--update', '1000000')).status, 0);
+    const isBest = async (): Promise<boolean> => (await score('--query', '--quiet')).stdout.trim() === '1000000';
+    await eventually(isBest, { limit: 10_000, every: 200, what: `${third} has the score by itself` });
+    await cluster.playground.heal(third);
+    await eventually(async () => (await missingInCluster(cluster.playground)) === undefined, {
+      limit: 180_000,
+      every: 200,
+      what: 'a whole cluster again, by itself',
+    });
+    // It was the best score of the cluster: whoever is promoted by it may lack what was acknowledged.
+    await eventually(async () => !(await isBest()), {
+      limit: 60_000,
+      every: 200,
+      what: `${third} takes its score back`,
+    });
+    assert.ok([primary, sync].includes(await cluster.primary()), `${third} was not entitled`);
+  });
 });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import {
   copyFileSync,
   existsSync,
-  mkdirSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -16,6 +15,14 @@ import { kill, OCF, type AgentMember } from './agent-member.js';
 
 /** WAL that no other member has, and of which nobody was told that it is safe. */
 const MORE = `SELECT count(pg_logical_emit_message(false, 'pgcm', repeat('x', 9000))) FROM generate_series(1, 20)`;
+
+/** The disk is full when the agent notes that it is about to touch the data directory. */
+const FULL_FOR_TOUCHED = `#!/bin/sh
+case $1 in
+*/touched.*) echo "sync: error syncing '$1': No space left on device" >&2; exit 1 ;;
+esac
+exec /usr/bin/sync "$@"
+`;
 
 describe('the agent makes a diverged member fit again', () => {
   let world: AgentWorld;
@@ -181,12 +188,12 @@ describe('the agent makes a diverged member fit again', () => {
 
     it('is not touched when it cannot be noted that it is', async () => {
       await diverged();
-      // Whatever takes the place of the file: a full disk, say.
-      mkdirSync(join(pg01.state, 'touched.new'), { recursive: true });
+      const sync = join(pg01.standIns.path, 'sync');
+      writeFileSync(sync, FULL_FOR_TOUCHED, { mode: 0o755 });
       const { said } = await pg01.expect('start', OCF.permission);
       assert.match(said, /touched could not be written, so there is no rewind/);
       assert.equal(pg01.control("Latest checkpoint's TimeLineID"), '2');
-      rmSync(join(pg01.state, 'touched.new'), { recursive: true });
+      rmSync(sync);
       await pg01.ok('start');
       await follows(pg01, pg02);
     });

@@ -119,9 +119,13 @@ describe('the load of the benchmark', () => {
     });
 
     it('is none to the writers of the torture test', async () => {
-      await admin.query(`drop table if exists torn;
+      // Whether a commit waits already is up to the checkpointer, and nobody would cancel this one.
+      await admin.query(`begin;
+        set local synchronous_commit = local;
+        drop table if exists torn;
         create table torn (id bigint primary key, client int not null, server text default 'here', timeline text default '1');
-        alter table torn owner to app`);
+        alter table torn owner to app;
+        commit`);
       const records: WriterRecord[] = [];
       const target = {
         name: 'one',
@@ -137,18 +141,22 @@ describe('the load of the benchmark', () => {
         (record) => records.push(record),
       );
       const running = writer.run(stop.signal);
-      await eventually(async () => {
-        await cancelled();
-        return records.some(({ kind }) => kind === 'warned');
-      });
-      assert.ok(
-        records.every(({ kind }) => kind !== 'acknowledged'),
-        JSON.stringify(records),
-      );
-      await waits('');
-      await eventually(() => records.some(({ kind }) => kind === 'acknowledged'));
-      stop.abort();
-      await running;
+      try {
+        await eventually(async () => {
+          await cancelled();
+          return records.some(({ kind }) => kind === 'warned');
+        });
+        assert.ok(
+          records.every(({ kind }) => kind !== 'acknowledged'),
+          JSON.stringify(records),
+        );
+        await waits('');
+        await eventually(() => records.some(({ kind }) => kind === 'acknowledged'));
+      } finally {
+        stop.abort();
+        await waits('');
+        await running;
+      }
     });
   });
 

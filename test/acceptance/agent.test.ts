@@ -194,7 +194,8 @@ describe("pgcm's own resource agent without fencing", () => {
     });
     // Nothing of Pacemaker's says that it counts there alone.
     assert.equal((await score('--update', '1000000')).status, 0);
-    const isBest = async (): Promise<boolean> => (await score('--query', '--quiet')).stdout.trim() === '1000000';
+    const isBest = async (): Promise<boolean> =>
+      (await score('--query', '--quiet')).stdout.trim() === '1000000';
     await eventually(isBest, { limit: 10_000, every: 200, what: `${third} has the score by itself` });
     await cluster.playground.heal(third);
     await eventually(async () => (await missingInCluster(cluster.playground)) === undefined, {

@@ -282,12 +282,17 @@ rewind() {
     mark_touched rewind || return
     rewound=$(runuser -u "$OCF_RESKEY_pgdba" -- "$bindir/pg_rewind" --target-pgdata="$pgdata" \
         --source-server="$(conninfo_to "$source") dbname=postgres" 2>&1) || {
-        rebuild "pg_rewind failed: $(printf '%s' "$rewound" | tail -n 1)"
+        rebuild "pg_rewind failed: $(why_of "$rewound")"
         return
     }
     own_settings || return
     rm -f "$touched"
     say "rewound onto $record_primary: $(printf '%s' "$rewound" | tail -n 1)"
+}
+
+# The line that says why one of PostgreSQL's programs failed: it may go on to tell how it cleans up. Usage: why_of OUTPUT
+why_of() {
+    printf '%s\n' "$1" | grep -m 1 'error:' || printf '%s\n' "$1" | tail -n 1
 }
 
 # Usage: rebuild WHY
@@ -308,7 +313,7 @@ rebuild() {
     find "$pgdata" -mindepth 1 -delete
     copied=$(runuser -u "$OCF_RESKEY_pgdba" -- "$bindir/pg_basebackup" -D "$pgdata" -X stream -c fast \
         -d "$(conninfo_to "$source") application_name=pgcm_rebuild" 2>&1) || {
-        fail "the copy of $record_primary ($source) failed: $(printf '%s' "$copied" | tail -n 1)"
+        fail "the copy of $record_primary ($source) failed: $(why_of "$copied")"
         return "$OCF_ERR_GENERIC"
     }
     own_settings || return
@@ -352,6 +357,8 @@ withdraw() {
 # data directory, where PostgreSQL keeps what ALTER SYSTEM sets, so they are put there anew each time.
 own_settings() {
     auto=$pgdata/postgresql.auto.conf
+    # An earlier start that was killed may have left its new file: PostgreSQL cannot read it, so nobody could copy this member.
+    rm -f "$auto".*.new
     [ -e "$auto" ] || : >"$auto"
     {
         grep -v '^[[:space:]]*synchronous_standby_names' "$auto"

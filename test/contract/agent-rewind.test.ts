@@ -201,6 +201,26 @@ describe('the agent makes a diverged member fit again', () => {
       assert.equal(pg01.control("Latest checkpoint's TimeLineID"), '2');
     });
 
+    it('says why the primary could not be copied', async () => {
+      await diverged();
+      const unreadable = join(pg02.data, 'postgresql.auto.conf.1.new');
+      writeFileSync(unreadable, '', { mode: 0o600 });
+      const { said } = await pg01.expect('start', OCF.generic, { rewind: 'no', rebuild: 'yes' });
+      assert.match(said, /the copy of pg02 .* failed: .*postgresql\.auto\.conf\.1\.new.*Permission denied/);
+      rmSync(unreadable);
+      await pg01.ok('start', { rewind: 'no', rebuild: 'yes' });
+      await follows(pg01, pg02);
+    });
+
+    it('starts without what a start that was killed left among the data, which nobody could copy', async () => {
+      await cluster.up();
+      await pg02.ok('stop');
+      const left = join(pg02.data, 'postgresql.auto.conf.1.new');
+      writeFileSync(left, '', { mode: 0o600 });
+      await pg02.ok('start');
+      assert.ok(!existsSync(left));
+    });
+
     it('is rebuilt with rewind=no and rebuild=yes, with its own settings', async () => {
       await diverged();
       await pg01.ok('start', { rewind: 'no', rebuild: 'yes' });

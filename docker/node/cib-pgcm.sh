@@ -15,11 +15,7 @@ postgresql_resource_of_pgcm() {
     cat <<END
       <clone id="msPostgresql">
         <meta_attributes id="msPostgresql-meta">
-$(nvpair msPostgresql promotable true)
-$(nvpair msPostgresql promoted-max 1)
-$(nvpair msPostgresql promoted-node-max 1)
-$(nvpair msPostgresql clone-max "$(member_count)")
-$(nvpair msPostgresql clone-node-max 1)
+$(promotable_clone)
 $(nvpair msPostgresql notify false)
 $(nvpair msPostgresql interleave true)
         </meta_attributes>

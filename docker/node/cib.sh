@@ -89,6 +89,15 @@ $([ "$(member_count)" -ne 2 ] || nvpair fencing pcmk_delay_base "$(member_names 
 END
 }
 
+# One member of it on each node, and one of them promoted, whatever the agent.
+promotable_clone() {
+    nvpair msPostgresql promotable true
+    nvpair msPostgresql promoted-max 1
+    nvpair msPostgresql promoted-node-max 1
+    nvpair msPostgresql clone-max "$(member_count)"
+    nvpair msPostgresql clone-node-max 1
+}
+
 # ocf:heartbeat:pgsql as its own documentation sets it up, but without a floating address: every standby
 # knows all nodes, and libpq finds the one that takes writes. xlog_check_count is how many monitors more
 # (4 s each, 3 by default) must find all positions unchanged before a cluster without a primary gets one;
@@ -97,11 +106,7 @@ postgresql_resource_of_stock() {
     cat <<END
       <clone id="msPostgresql">
         <meta_attributes id="msPostgresql-meta">
-$(nvpair msPostgresql promotable true)
-$(nvpair msPostgresql promoted-max 1)
-$(nvpair msPostgresql promoted-node-max 1)
-$(nvpair msPostgresql clone-max "$(member_count)")
-$(nvpair msPostgresql clone-node-max 1)
+$(promotable_clone)
 $(nvpair msPostgresql notify true)
         </meta_attributes>
         <primitive id="pgsql" class="ocf" provider="heartbeat" type="pgsql">
